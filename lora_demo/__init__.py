@@ -1,0 +1,1 @@
+"""Verified interview preparation for LoRA and parameter-efficient fine-tuning."""

@@ -1,0 +1,1 @@
+"""Conversations and images to tensors; the nano data set."""

@@ -1,0 +1,1 @@
+"""The registry of named figures and the functions that compute them."""

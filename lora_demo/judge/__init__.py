@@ -1,0 +1,1 @@
+"""Judging hand-written exercise code."""

@@ -1,0 +1,1 @@
+"""Experiments; they write records that figures read."""

@@ -1,0 +1,1 @@
+"""Predicting and measuring the memory of a training step."""

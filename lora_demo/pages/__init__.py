@@ -1,0 +1,1 @@
+"""Question files to pages. Never imports torch or MkDocs."""

@@ -1,0 +1,1 @@
+"""Named results, records and shared constants: standard library only."""

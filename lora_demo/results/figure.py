@@ -1,0 +1,78 @@
+"""A figure: a number with a name, its unit, how it came about and how closely it must come out again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, get_args
+
+Kind = Literal["exact", "predicted", "measured", "cited"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+LANGUAGES = ("zh", "en")
+
+
+class FigureError(ValueError):
+    """A figure that cannot be what it says; the message names the figure, the field and the fix."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One named number.
+
+    value       in base units: bytes, parameters, tokens, plain ratios (0.65 % is 0.0065 with unit "%")
+    unit        "B", "params", "B/param", "B/token", "%", "ratio", "tokens", "bits/param", "1", ...
+    tolerance   relative, allowed between this value and a recomputation; 0 means equal
+    source      exact, predicted: "module:function"; measured: "qa/records/x.json"; cited: key in literature.yaml
+    environment versions and device that matter to the value; empty for pure arithmetic
+    title       what the number is, per language
+    conditions  under which conditions it holds, per language; may be empty
+    """
+
+    name: str
+    value: int | float
+    unit: str
+    kind: Kind
+    tolerance: float
+    source: str
+    title: Mapping[str, str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    conditions: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def agrees_with(self, value: float) -> bool:
+        """Whether a recomputed value lies within the tolerance (exact figures must be equal)."""
+        if self.tolerance == 0:
+            return value == self.value
+        return math.isclose(value, self.value, rel_tol=self.tolerance)
+
+    def to_json(self) -> dict[str, Any]:
+        return {key: value for key, value in asdict(self).items() if key != "name"}
+
+    @classmethod
+    def from_json(cls, name: str, entry: Mapping[str, Any]) -> Figure:
+        known = {f.name for f in fields(cls)} - {"name"}
+        if unknown := sorted(set(entry) - known):
+            raise FigureError(f"figure {name}: unknown field {unknown[0]!r}; the fields are {sorted(known)}")
+        try:
+            return cls(name=name, **entry)
+        except TypeError as error:
+            raise FigureError(f"figure {name}: {error}") from error
+
+
+def _check(figure: Figure) -> None:
+    def need(condition: bool, problem: str) -> None:
+        if not condition:
+            raise FigureError(f"figure {figure.name}: {problem}")
+
+    need(figure.kind in KINDS, f"kind {figure.kind!r} is not one of {', '.join(KINDS)}")
+    numeric = isinstance(figure.value, int | float) and not isinstance(figure.value, bool)
+    need(numeric and math.isfinite(figure.value), f"value {figure.value!r} is not a finite number")
+    need(isinstance(figure.unit, str) and figure.unit != "", "unit is empty")
+    need(isinstance(figure.tolerance, int | float) and 0 <= figure.tolerance < 1, "tolerance must lie in [0, 1)")
+    need(figure.kind != "exact" or figure.tolerance == 0, "an exact figure has tolerance 0")
+    need(bool(figure.source), "source is empty")
+    missing = [lang for lang in LANGUAGES if not figure.title.get(lang)]
+    need(not missing, f"title lacks {missing}")

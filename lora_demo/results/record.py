@@ -1,0 +1,60 @@
+"""A record: what a run was, on what, and everything it measured, so that a figure can be derived again from it."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import platform
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from lora_demo.results.store import write_atomically
+
+MEASURED_WITH = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "numpy")
+
+
+class RecordError(ValueError):
+    """A record that cannot be read; the message names the file and the field."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run. `samples` holds the raw readings by name; `configuration` all that is needed to run it again."""
+
+    name: str
+    configuration: dict[str, Any]
+    samples: dict[str, Any]
+    seed: int | None
+    device: str
+    versions: dict[str, str]
+    date: str
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def save(self, directory: Path) -> Path:
+        path = directory / f"{self.name}.json"
+        write_atomically(path, json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n")
+        return path
+
+    @classmethod
+    def load(cls, path: Path) -> Record:
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, TypeError, json.JSONDecodeError) as error:
+            raise RecordError(f"{path}: not a record: {error}") from error
+
+
+def installed_versions() -> dict[str, str]:
+    """Python and those of the measuring libraries that are installed."""
+    found = {"python": platform.python_version()}
+    for package in MEASURED_WITH:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def today() -> str:
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
