@@ -1,0 +1,221 @@
+"""What a model is made of: frozen, checked on construction, free of torch.
+
+A contradiction (heads that do not divide, a mining window that does not tile the map) is refused here, where its
+cause is known, instead of surfacing as a shape error deep in the forward pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+Family = Literal["gemma", "llama"]
+PaddingSide = Literal["left", "right"]
+
+CONVNEXT_STEM_STRIDE = 4
+
+
+class ConfigError(ValueError):
+    """A configuration that contradicts itself; the message names the part, the field and the fix."""
+
+
+@dataclass(frozen=True)
+class Llama3Rope:
+    """Frequency scaling of Llama 3.1 and later (transformers' rope type "llama3")."""
+
+    factor: float
+    low_freq_factor: float
+    high_freq_factor: float
+    original_max_position_embeddings: int
+
+
+@dataclass(frozen=True)
+class LLMConfig:
+    """A decoder-only language model. Defaults are Gemma's conventions; sizes have none."""
+
+    vocab_size: int
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int
+    max_position_embeddings: int = 8192
+    rms_norm_eps: float = 1e-6
+    rope_theta: float = 10000.0
+    hidden_act: str = "gelu_pytorch_tanh"
+    tie_word_embeddings: bool = True
+    attention_bias: bool = False
+    family: Family = "gemma"
+    rope_scaling: Llama3Rope | None = None
+    pad_token_id: int | None = 0
+    eos_token_id: int = 1
+    bos_token_id: int = 2
+
+    def __post_init__(self) -> None:
+        _positive("llm", self, "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers")
+        _positive("llm", self, "num_attention_heads", "num_key_value_heads", "head_dim", "max_position_embeddings")
+        _need("llm", self.family in ("gemma", "llama"), f"family {self.family!r} is neither 'gemma' nor 'llama'")
+        divides = self.num_attention_heads % self.num_key_value_heads == 0
+        _need("llm", divides, "num_attention_heads must be a multiple of num_key_value_heads")
+        _need("llm", self.head_dim % 2 == 0, f"head_dim {self.head_dim} must be even: rotary embedding turns pairs")
+        for name in ("pad_token_id", "eos_token_id", "bos_token_id"):
+            token = getattr(self, name)
+            _need("llm", token is None or 0 <= token < self.vocab_size, f"{name} {token} is outside the vocabulary")
+
+
+@dataclass(frozen=True)
+class ClipConfig:
+    """The CLIP vision tower, which makes the queries.
+
+    select_layer counts hidden states as transformers does: 0 is the output of the pre-LayerNorm, i the output of
+    layer i-1, negative from the end; -2 leaves the last layer unused.
+    """
+
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    image_size: int
+    patch_size: int
+    projection_dim: int = 768
+    hidden_act: str = "quick_gelu"
+    layer_norm_eps: float = 1e-5
+    select_layer: int = -2
+    select_feature: Literal["patch"] = "patch"
+
+    def __post_init__(self) -> None:
+        _positive("clip", self, "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+        _positive("clip", self, "image_size", "patch_size")
+        divides = self.hidden_size % self.num_attention_heads == 0
+        _need("clip", divides, "hidden_size must be a multiple of num_attention_heads")
+        states = self.num_hidden_layers + 1
+        inside = -states <= self.select_layer < states
+        _need("clip", inside, f"select_layer {self.select_layer} does not exist among {states} hidden states")
+        only_patch = self.select_feature == "patch"
+        _need("clip", only_patch, "select_feature must be 'patch': a CLS query has no window on the image")
+
+    @property
+    def grid(self) -> int:
+        """Queries per side."""
+        return self.image_size // self.patch_size
+
+    @property
+    def layers_used(self) -> int:
+        """How many transformer layers run before the selected hidden state."""
+        return self.select_layer if self.select_layer >= 0 else self.num_hidden_layers + 1 + self.select_layer
+
+
+@dataclass(frozen=True)
+class AuxConfig:
+    """The ConvNeXt tower, which makes keys and values; `dims` and `depths` per stage."""
+
+    dims: tuple[int, ...]
+    depths: tuple[int, ...]
+    image_size: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dims", tuple(self.dims))
+        object.__setattr__(self, "depths", tuple(self.depths))
+        same = len(self.dims) == len(self.depths) > 0
+        _need("aux", same, f"dims {self.dims} and depths {self.depths} must name the same stages")
+        _need("aux", min(self.dims + self.depths) > 0, "dims and depths must be positive")
+        smallest = CONVNEXT_STEM_STRIDE * 2 ** (len(self.dims) - 1)
+        large_enough = self.image_size >= smallest and self.image_size % CONVNEXT_STEM_STRIDE == 0
+        _need("aux", large_enough, f"image_size {self.image_size} must be a multiple of 4 and at least {smallest}")
+
+    @property
+    def map_side(self) -> int:
+        """Side of the first stage's map, to which the other stages are upsampled."""
+        return self.image_size // CONVNEXT_STEM_STRIDE
+
+    @property
+    def channels(self) -> int:
+        """Channels of the concatenated pyramid."""
+        return sum(self.dims)
+
+
+@dataclass(frozen=True)
+class SpliceConfig:
+    """How image blocks enter the token sequence. `max_length` counts positions after expansion; None: unlimited."""
+
+    image_token_index: int = -200
+    ignore_index: int = -100
+    padding_side: PaddingSide = "right"
+    max_length: int | None = None
+
+    def __post_init__(self) -> None:
+        known = self.padding_side in ("left", "right")
+        _need("splice", known, f"padding_side {self.padding_side!r} is neither 'left' nor 'right'")
+        _need("splice", self.max_length is None or self.max_length > 0, "max_length must be positive or null")
+        _need("splice", self.image_token_index < 0, "image_token_index must be negative: other ids are words")
+
+
+@dataclass(frozen=True)
+class MGMConfig:
+    """The vision-language model: language model, two towers, mining, projector, splice."""
+
+    name: str
+    llm: LLMConfig
+    clip: ClipConfig
+    aux: AuxConfig
+    splice: SpliceConfig
+
+    def __post_init__(self) -> None:
+        tiles = self.aux.map_side % self.clip.grid == 0
+        problem = f"a {self.aux.map_side}-wide map cannot be tiled by {self.clip.grid} windows per side"
+        _need("model", tiles, f"{problem}; change aux.image_size or clip.patch_size")
+        limit = self.splice.max_length
+        fits = limit is None or limit <= self.llm.max_position_embeddings
+        _need("model", fits, f"splice.max_length {limit} exceeds llm.max_position_embeddings")
+
+    @property
+    def image_tokens(self) -> int:
+        """Positions one image takes in the sequence."""
+        return self.clip.grid**2
+
+    @property
+    def window(self) -> int:
+        """Side of the map window that one query attends to."""
+        return self.aux.map_side // self.clip.grid
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of `geometry.json`."""
+        return {key: value for key, value in asdict(self).items() if key != "name"}
+
+    @classmethod
+    def from_dict(cls, geometry: Mapping[str, Any], *, name: str) -> MGMConfig:
+        """Read `geometry.json`; an unknown or missing field is an error that names it."""
+        parts = {"llm": LLMConfig, "clip": ClipConfig, "aux": AuxConfig, "splice": SpliceConfig}
+        if set(geometry) != set(parts):
+            raise ConfigError(f"{name}: the parts must be {sorted(parts)}, found {sorted(geometry)}")
+        return cls(name=name, **{key: _part(kind, key, geometry[key], name) for key, kind in parts.items()})
+
+
+def _part(kind: type, key: str, values: Any, name: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{name}: {key} must be an object, found {type(values).__name__}")
+    known = {field.name for field in fields(kind)}
+    if unknown := sorted(set(values) - known):
+        raise ConfigError(f"{name}: {key} has the unknown field {unknown[0]!r}; the fields are {sorted(known)}")
+    try:
+        return kind(**{field: _nested(field, value) for field, value in values.items()})
+    except (TypeError, AttributeError) as error:
+        raise ConfigError(f"{name}: {key}: {error}") from error
+
+
+def _nested(field: str, value: Any) -> Any:
+    return Llama3Rope(**value) if field == "rope_scaling" and value is not None else value
+
+
+def _need(part: str, condition: bool, problem: str) -> None:
+    if not condition:
+        raise ConfigError(f"{part}: {problem}")
+
+
+def _positive(part: str, config: Any, *names: str) -> None:
+    for name in names:
+        value = getattr(config, name)
+        whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
+        _need(part, whole, f"{name} must be a positive whole number, found {value!r}")
