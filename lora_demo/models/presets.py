@@ -79,12 +79,12 @@ MGM_NANO = MGMConfig(
         intermediate_size=96,
         num_hidden_layers=3,
         num_attention_heads=4,
-        image_size=32,
-        patch_size=8,
+        image_size=12,
+        patch_size=4,
         projection_dim=32,
     ),
-    aux=AuxConfig(dims=(16, 32, 48, 64), depths=(1, 1, 1, 1), image_size=64),
-    splice=SpliceConfig(max_length=128),
+    aux=AuxConfig(dims=(16, 32, 48, 64), depths=(1, 1, 1, 1), image_size=96),
+    splice=SpliceConfig(max_length=256),
 )
 
 PRESETS: dict[str, MGMConfig | LLMConfig] = {
