@@ -1,1 +1,1 @@
-"""The registry of named figures and the functions that compute them."""
+"""The registry of named results: what each figure is, how it is computed, and the file that the site reads."""
