@@ -1,0 +1,44 @@
+"""MkDocs meets `lora_demo.pages`: adds the generated pages, expands the written ones, builds English under en/."""
+
+import logging
+import os
+from pathlib import Path
+
+from mkdocs.commands.build import build
+from mkdocs.config import load_config
+from mkdocs.structure.files import File
+
+from lora_demo.pages import content, navigation, site
+
+ROOT, LOG = Path(__file__).resolve().parents[2], logging.getLogger("mkdocs.hooks.adapter")
+
+
+def publish(built):
+    for problem in built.problems:
+        LOG.warning(problem)  # strict: a warning fails the build
+    return built.pages
+
+
+def on_files(files, config):
+    known = config.extra["content"] = content.load(ROOT, config.repo_url)
+    pages = publish(site.generated_pages(known, config.theme["language"]))
+    config.nav = navigation.navigation(known, config.theme["language"], pages)
+    for path, text in pages.items():
+        files.append(File.generated(config, path, content=text))
+
+
+def on_page_markdown(markdown, page, config, files):
+    if page.file.generated_by is None:
+        path, source = page.file.src_uri, Path(page.file.abs_src_path).relative_to(ROOT).as_posix()
+        built = site.expand_page(config.extra["content"], config.theme["language"], path, source, markdown)
+        return publish(built)[path]
+
+
+def on_post_build(config):
+    if config.theme["language"] == "zh":
+        os.environ |= {"DOCS_LANG": "en", "DOCS_DIR": "docs/en"}
+        try:
+            english = {"site_dir": f"{config.site_dir}/en", "site_url": f"{config.site_url.rstrip('/')}/en/"}
+            build(load_config(config.config_file_path, **english))
+        finally:
+            del os.environ["DOCS_LANG"], os.environ["DOCS_DIR"]

@@ -1,0 +1,92 @@
+"""Everything the pages are made of, read once: questions, topics, figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from lora_demo.pages.literature import Reference, parse_literature
+from lora_demo.pages.parse import parse_question
+from lora_demo.pages.problem import InvalidContent, Problem
+from lora_demo.pages.question import Question
+from lora_demo.pages.tested import Test, find_tests
+from lora_demo.pages.topics import Topic, parse_topics
+from lora_demo.results import store
+from lora_demo.results.figure import Figure
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a repository holds. `problems` are those met while reading; what could be read is there all the same."""
+
+    root: Path
+    repo_url: str = ""
+    topics: tuple[Topic, ...] = ()
+    questions: Mapping[str, Question] = field(default_factory=dict)
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    literature: Mapping[str, Reference] = field(default_factory=dict)
+    tests: Mapping[str, Test] = field(default_factory=dict)
+    verified: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    def by_topic(self, topic: str) -> list[Question]:
+        """A topic's questions, the most asked first."""
+        return [q for q in self.most_asked() if q.meta.topic == topic]
+
+    def most_asked(self) -> list[Question]:
+        return sorted(self.questions.values(), key=lambda q: (-q.meta.asked.lists, q.id))
+
+
+def load(root: Path, repo_url: str = "") -> Content:
+    """Read `root`/qa. Collects every problem instead of stopping at the first."""
+    problems: list[Problem] = []
+
+    def read(name: str, parse: Callable[[str, str], T], absent: T) -> T:
+        file = root / name
+        if not file.is_file():
+            return absent
+        try:
+            return parse(name, file.read_text(encoding="utf-8"))
+        except InvalidContent as error:
+            problems.extend(error.problems)
+            return absent
+
+    questions: dict[str, Question] = {}
+    for file in sorted((root / "qa" / "questions").rglob("*.md")):
+        name = file.relative_to(root).as_posix()
+        question = read(name, lambda path, text: parse_question(path, text), None)
+        if question is not None:
+            questions[question.id] = question
+    return Content(
+        root=root,
+        repo_url=repo_url.rstrip("/"),
+        topics=read("qa/topics.yaml", parse_topics, ()),
+        questions=questions,
+        figures=_figures(root, problems),
+        literature=read("qa/literature.yaml", parse_literature, {}),
+        tests=find_tests(root),
+        verified=read("qa/verified.json", _verified, {}),
+        problems=tuple(problems),
+    )
+
+
+def _verified(path: str, text: str) -> dict[str, dict[str, str]]:
+    """Question id -> {"date", "version"}, as the test run wrote it."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        problem = Problem(path, error.lineno, error.colno, "file", error.msg, "run the tests to write it again")
+        raise InvalidContent([problem]) from error
+
+
+def _figures(root: Path, problems: list[Problem]) -> dict[str, Figure]:
+    try:
+        return store.load(root / "qa" / "figures.json")
+    except store.BrokenStore as error:
+        problems.append(Problem("qa/figures.json", 1, 1, "file", str(error), "restore the committed file"))
+        return {}

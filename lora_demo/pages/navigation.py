@@ -1,0 +1,74 @@
+"""The site's navigation: hand-written pages from `docs/nav.yaml`, generated ones where it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from lora_demo.pages.content import Content
+from lora_demo.pages.language import LEVELS
+from lora_demo.pages.problem import InvalidContent, nearest
+from lora_demo.pages.question import LEVELS as LEVEL_ORDER
+from lora_demo.pages.question import Both, Text
+from lora_demo.pages.yaml_source import Strict, field_names, read_yaml, validate
+
+Entry = dict[str, Any]
+GENERATED = ("topics", "levels", "asked", "figures", "ledger", "literature")
+
+
+class NavItem(Strict):
+    """A title with a hand-written `page`, a `generated` part (see GENERATED), or `items` of its own."""
+
+    title: Both
+    page: Text | None = None
+    generated: Text | None = None
+    items: list[NavItem] = []
+
+
+def navigation(content: Content, lang: str, pages: Iterable[str]) -> list[Entry]:
+    """Nested ``{title: path}`` entries. `pages`: the paths of all generated pages."""
+    file = content.root / "docs" / "nav.yaml"
+    known = set(pages)
+    items = _read(file, content.root) if file.is_file() else []
+    return [entry for item in items for entry in _entries(item, content, lang, known)]
+
+
+def _read(file: Path, root: Path) -> list[NavItem]:
+    path = file.relative_to(root).as_posix()
+    source = read_yaml(path, file.read_text(encoding="utf-8"))
+    items = validate(list[NavItem], source, field_names(NavItem))
+    for index, item in enumerate(items):
+        if item.generated and item.generated not in GENERATED:
+            message = f"nothing generated is called `{item.generated}`"
+            raise InvalidContent([source.problem((index, "generated"), message, nearest(item.generated, GENERATED))])
+    return items
+
+
+def _entries(item: NavItem, content: Content, lang: str, known: set[str]) -> list[Entry]:
+    title = getattr(item.title, lang)
+    if item.page:
+        return [{title: item.page}]
+    below = [entry for child in item.items for entry in _entries(child, content, lang, known)]
+    if item.generated == "topics":
+        return [{title: below + _topics(content, lang)}]
+    if item.generated == "levels":
+        below += [{LEVELS[lang][level]: f"levels/{level}.md"} for level in LEVEL_ORDER]
+    elif item.generated == "figures":
+        below += [
+            {path.split("/")[1].removesuffix(".md"): path} for path in sorted(known) if path.startswith("figures/")
+        ]
+    elif item.generated:
+        path = f"{item.generated}.md"
+        return [{title: path}] if path in known else []
+    return [{title: below}] if below else []
+
+
+def _topics(content: Content, lang: str) -> list[Entry]:
+    entries: list[Entry] = []
+    for topic in content.topics:
+        questions = content.by_topic(topic.id)
+        if questions:
+            first: list[Any] = [f"topics/{topic.id}.md"]
+            entries.append({getattr(topic.title, lang): first + [{q.title(lang): q.page} for q in questions]})
+    return entries

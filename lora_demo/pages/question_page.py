@@ -1,0 +1,119 @@
+"""One question's page in one language."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+
+from lora_demo.pages import links
+from lora_demo.pages.evidence import evidence
+from lora_demo.pages.expand import Expander
+from lora_demo.pages.language import KINDS, LEVELS, SECTIONS
+from lora_demo.pages.prose import masked
+from lora_demo.pages.question import Question
+from lora_demo.pages.words import word
+
+FOR_THE_EAR = ("one-sentence", "sixty-seconds")
+# A follow-up ends in an arrow and the id of the question it leads to.
+ARROW = re.compile(r"(?:→|->)[ \t]*`?([a-z0-9-]+\.[a-z0-9-]+)`?")
+_SUBHEADING = re.compile(r"^#(?=#{3,}[ \t])", re.MULTILINE)
+
+
+def question_page(question: Question, expander: Expander) -> str:
+    """The page as Markdown with front matter."""
+    parts = [front_matter(question, expander), f"# {question.title(expander.lang)}", _about(question, expander)]
+    for key in SECTIONS[expander.lang]:
+        parts.append(_section(question, key, expander))
+        if key == "sixty-seconds":
+            parts.append(evidence(question, expander))
+    parts += [_rubric(question, expander), _foot(question, expander)]
+    return "\n\n".join(parts) + "\n"
+
+
+def front_matter(question: Question, expander: Expander) -> str:
+    """YAML that is also JSON, value by value, so that nothing needs escaping."""
+    lang, meta = expander.lang, question.meta
+    topic = next((getattr(t.title, lang) for t in expander.content.topics if t.id == meta.topic), meta.topic)
+    fields = {
+        "title": question.title(lang),
+        "description": plain(section_text(question, "one-sentence", expander)),
+        "tags": [topic, LEVELS[lang][meta.level], KINDS[lang][meta.kind]],
+        "question": question.id,
+        "source": question.path,
+    }
+    return "---\n" + "".join(f"{k}: {json.dumps(v, ensure_ascii=False)}\n" for k, v in fields.items()) + "---"
+
+
+def section_text(question: Question, key: str, expander: Expander) -> str:
+    """A section with its placeholders replaced and its headings one rank higher, as the page needs them."""
+    section = question.answers[expander.lang][key]
+    where = f"{expander.lang}.{key}"
+    text = expander.expand(section.text, section.line, ear=key in FOR_THE_EAR, where=where)
+    if key == "follow-ups":
+        text = ARROW.sub(lambda m: _arrow(m.group(1), expander), text)
+    return _raise_headings(text)
+
+
+def plain(markdown: str) -> str:
+    """Text alone: no tags, no emphasis, no link targets."""
+    text = re.sub(r"<[^>]+>", "", markdown)
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)(\{[^}]*\})?", r"\1", text)
+    return html.unescape(re.sub(r"\*\*|__|`", "", text)).strip()
+
+
+def _section(question: Question, key: str, expander: Expander) -> str:
+    text = section_text(question, key, expander)
+    if key in FOR_THE_EAR:
+        text = f'<div class="answer {key}" data-question="{question.id}" markdown="1">\n\n{text}\n\n</div>'
+    return f"## {SECTIONS[expander.lang][key]} {{ #{key} }}\n\n{text}"
+
+
+def _arrow(name: str, expander: Expander) -> str:
+    target = expander.content.questions.get(name)
+    if target is None:
+        return f"→ {name}"
+    return f"→ [{target.title(expander.lang)}]({links.relative(expander.page, target.page)})"
+
+
+def _raise_headings(text: str) -> str:
+    """#### -> ###, outside code."""
+    visible = masked(text)
+    starts = [match.start() for match in _SUBHEADING.finditer(visible)]
+    for start in reversed(starts):
+        text = text[:start] + text[start + 1 :]
+    return text
+
+
+def _about(question: Question, expander: Expander) -> str:
+    lang, meta = expander.lang, question.meta
+    asked = word(lang, "asked", n=meta.asked.lists) if meta.asked.lists else word(lang, "not asked")
+    level = links.relative(expander.page, f"levels/{meta.level}.md")
+    facts = [f"[{LEVELS[lang][meta.level]}]({level})", KINDS[lang][meta.kind], asked]
+    if meta.asked.logs:
+        facts.append(word(lang, "logs") + word(lang, "comma").join(meta.asked.logs))
+    also = word(lang, "also asked") + word(lang, "comma").join(question.aliases(lang))
+    return f"{word(lang, 'joint').join(facts)}\n{{ .question-facts }}\n\n{also}\n{{ .aliases }}"
+
+
+def _rubric(question: Question, expander: Expander) -> str:
+    lang = expander.lang
+    rows = []
+    for index, point in enumerate(question.meta.rubric):
+        first = question.source.place(("rubric", index, lang))[0]
+        said = expander.expand(getattr(point, lang), first, where=f"rubric[{index}].{lang}")
+        mark = f'<span class="level level-{point.level}">{LEVELS[lang][point.level]}</span>'
+        rows.append(f'<li><label><input type="checkbox"> {mark} <span markdown="span">{said}</span></label></li>')
+    listed = "\n".join(rows)
+    return f'## {word(lang, "rubric")} {{ #rubric }}\n\n<ul class="rubric" markdown="1">\n{listed}\n</ul>'
+
+
+def _foot(question: Question, expander: Expander) -> str:
+    content, lang = expander.content, expander.lang
+    seen = content.verified.get(question.id)
+    words = [word(lang, "verified", **seen) if seen else word(lang, "unverified")]
+    if content.repo_url:
+        words.append(f"[{word(lang, 'edit')}]({content.repo_url}/edit/main/{question.path}){{ .edit }}")
+        issue = f"{content.repo_url}/issues/new?title={question.id}"
+        words.append(f"[{word(lang, 'report')}]({issue}){{ .report }}")
+    return f"{word(lang, 'joint').join(words)}\n{{ .question-foot }}"

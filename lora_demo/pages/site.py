@@ -1,0 +1,36 @@
+"""All generated pages of one language: path -> Markdown. Knows nothing of the program that turns them into HTML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lora_demo.pages.content import Content
+from lora_demo.pages.expand import Expander
+from lora_demo.pages.indexes import index_pages
+from lora_demo.pages.problem import Problem
+from lora_demo.pages.question_page import question_page
+
+
+@dataclass(frozen=True)
+class Built:
+    """Pages by path from the docs root, and every problem met on the way; only without problems may they go out."""
+
+    pages: dict[str, str]
+    problems: list[Problem]
+
+
+def generated_pages(content: Content, lang: str) -> Built:
+    """All pages that the question bank yields in one language, Markdown with front matter."""
+    problems = list(content.problems)
+    pages: dict[str, str] = {}
+    for question in content.questions.values():
+        expander = Expander(content, lang, question.page, question.path, problems)
+        pages[question.page] = question_page(question, expander)
+    pages |= index_pages(content, lang)
+    return Built(pages, sorted(set(problems)))
+
+
+def expand_page(content: Content, lang: str, page: str, source: str, text: str) -> Built:
+    """One hand-written page with its placeholders replaced. `source`: its file from the repository root."""
+    expander = Expander(content, lang, page, source)
+    return Built({page: expander.expand(text)}, expander.problems)
