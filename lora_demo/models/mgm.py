@@ -20,7 +20,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from lora_demo.models.config import MGMConfig
-from lora_demo.models.llm import CausalLM, build_llm
+from lora_demo.models.llm import build_llm
 from lora_demo.models.loss import as_index, gather_positions, next_token_loss
 from lora_demo.models.mining import mine
 from lora_demo.models.mining_direct import mine_direct
@@ -61,7 +61,8 @@ class MGM(nn.Module):
         super().__init__()
         self.config = config
         self.mining = mining
-        self.language_model: CausalLM = build_llm(config.llm)
+        # Any: a transformers causal language model, which PEFT may wrap later.
+        self.language_model: Any = build_llm(config.llm)
         self.vision_tower = build_clip(config.clip).requires_grad_(False).eval()
         self.vision_tower_aux = build_convnext(config.aux).requires_grad_(False).eval()
         width, channels = config.clip.hidden_size, config.aux.channels
@@ -78,7 +79,7 @@ class MGM(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return self.mm_projector[0].weight.device
+        return next(self.mm_projector.parameters()).device
 
     @torch.no_grad()
     def see(

@@ -73,7 +73,7 @@ def released_from_ours(ours: str) -> str:
 
 
 def released_from_clip(key: str) -> str | None:
-    """A key of a CLIP file (old names with `vision_model.`, or the flat ones of transformers 5); None for its text part."""
+    """A key of a CLIP file, with the old `vision_model.` level or without; None for its text part."""
     inner = key.removeprefix("vision_model.")
     part_of_vision = re.match(r"(embeddings\.(class|patch|position)|pre_layrnorm\.|encoder\.|post_layernorm\.)", inner)
     return _CLIP_RELEASED + inner if part_of_vision else None

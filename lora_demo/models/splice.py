@@ -102,7 +102,7 @@ def plan_splice(
     side = padding_side or config.padding_side
     if images is None:
         _refuse_placeholders(ids, config)
-        rows = [(TextRun(0, len(row)),) for row in ids]
+        rows: list[Row] = [(TextRun(0, len(row)),) for row in ids]
         return _text_plan(rows, mask, targets, side, config)
     rows = _expand(ids, mask, images, image_tokens, config)
     return _padded_plan(rows, targets, side, config)

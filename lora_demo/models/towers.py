@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -56,11 +57,11 @@ def build_convnext(config: AuxConfig) -> ConvNextModel:
             drop_path_rate=0.0,
         )
     )
-    tower.layernorm = nn.Identity()
+    tower.register_module("layernorm", nn.Identity())
     return tower
 
 
-def clip_body(tower: CLIPVisionModel) -> nn.Module:
+def clip_body(tower: CLIPVisionModel) -> Any:
     """The module that owns `embeddings` and `encoder`: transformers 5 moved it up one level at some point."""
     return getattr(tower, "vision_model", tower)
 
