@@ -39,9 +39,8 @@ def rope_parameters(config: LLMConfig) -> dict[str, Any]:
 
 def transformers_config(config: LLMConfig) -> GemmaConfig | LlamaConfig:
     """Our configuration as the transformers class of its family."""
-    values: dict[str, Any] = {name: getattr(config, name) for name in _SHARED} | {
-        "rope_parameters": rope_parameters(config)
-    }
+    values: dict[str, Any] = {name: getattr(config, name) for name in _SHARED}
+    values["rope_parameters"] = rope_parameters(config)
     return GemmaConfig(**values) if config.family == "gemma" else LlamaConfig(**values)
 
 
