@@ -36,6 +36,8 @@ class LoRALinear(LinearAdapter):
     """
 
     adapter_parameter_names = ("lora_A", "lora_B")
+    residual_base: bool = False
+    """True after the PiSSA start: the base holds W less the start, not W."""
 
     def __init__(
         self,
@@ -83,7 +85,7 @@ def check_settings(r: int, alpha: float, dropout: float, d_in: int, d_out: int) 
     """Raises MethodError for settings that have no meaning."""
     if not 1 <= r <= min(d_in, d_out):
         raise MethodError(
-            f"r={r}: the rank must lie in 1..{min(d_in, d_out)}, BA of a {d_out} x {d_in} layer cannot have a higher one"
+            f"r={r}: the rank must lie in 1..{min(d_in, d_out)}; BA of {d_out} x {d_in} cannot have a higher one"
         )
     if not (alpha > 0 and math.isfinite(alpha)):
         raise MethodError(f"alpha={alpha}: must be a positive finite number; 2r and r are common choices")

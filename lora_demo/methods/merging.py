@@ -44,6 +44,8 @@ def disabled(model: nn.Module) -> Iterator[None]:
         raise MethodError("this method changes weights in place, there is nothing to switch off: load the base again")
     if stuck := [name for name, module in found.items() if getattr(module, "merged", False)]:
         raise MethodError(f"{stuck[0]} is merged and cannot be switched off: unmerge first")
+    if stuck := [name for name, module in found.items() if getattr(module, "residual_base", False)]:
+        raise MethodError(f"{stuck[0]} has a PiSSA start, its base is a residual: use pissa.as_plain_lora first")
     before = {name: module.enabled for name, module in found.items()}
     for module in found.values():
         module.enabled = False
