@@ -7,6 +7,8 @@ from functools import cache
 import torch
 from torch import nn
 from transformers import (
+    BertConfig,
+    BertModel,
     CLIPVisionConfig,
     CLIPVisionModel,
     ConvNextConfig,
@@ -72,9 +74,7 @@ def projector() -> nn.Module:
 def mining() -> nn.Module:
     """Patch-info mining: query, key and value projections, each a LayerNorm and a Linear."""
     with torch.device("meta"):
-        return nn.ModuleList(
-            nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 1024)) for width in (1024, 2880, 2880)
-        )
+        return nn.ModuleList(nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 1024)) for width in (1024, 2880, 2880))
 
 
 @cache
@@ -84,6 +84,14 @@ def language_model(name: str) -> nn.Module:
         return gemma_2b()
     with torch.device("meta"):
         return _BUILD[name]()
+
+
+@cache
+def bert(size: str) -> BertModel:
+    """BERT as published, `base` or `large`, without a task head."""
+    large = dict(hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, num_attention_heads=16)
+    with torch.device("meta"):
+        return BertModel(BertConfig(**(large if size == "large" else {})))
 
 
 _BUILD = {

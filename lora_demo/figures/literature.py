@@ -128,7 +128,10 @@ def _value(item: Item) -> Number:
 
 
 def _conditions(item: Item) -> dict[str, str]:
-    own = item.conditions or Title(zh="", en="")
-    zh = "；".join(part for part in (own.zh, f"出处：{item.where}", CHECKED_ZH[item.checked]) if part)
-    en = "; ".join(part for part in (own.en, f"in {item.where}", f"checked: {item.checked}") if part)
-    return both(zh, en)
+    own = item.conditions
+    zh = [own.zh] if own else []
+    en = [own.en] if own else []
+    return both(
+        "；".join([*zh, f"出处：{item.where}（{CHECKED_ZH[item.checked]}）"]),
+        "; ".join([*en, f"from: {item.where} (checked: {item.checked})"]),
+    )

@@ -108,7 +108,14 @@ class Registry:
         return register
 
     def measured(
-        self, name: str, *, record: str, unit: str, title: Words, conditions: Words | None = None, tolerance: float = 0.0
+        self,
+        name: str,
+        *,
+        record: str,
+        unit: str,
+        title: Words,
+        conditions: Words | None = None,
+        tolerance: float = 0.0,
     ) -> Callable[[Callable[[Record], Number]], Callable[[Record], Number]]:
         """Register a function that derives the figure from the samples of `qa/records/<record>.json`."""
 

@@ -25,7 +25,11 @@ class Verdict:
 
     @property
     def fix(self) -> str:
-        return "" if self.status == "fresh" else f"lora-demo figures {self.name if self.status != 'unregistered' else ''}".rstrip()
+        return (
+            ""
+            if self.status == "fresh"
+            else f"lora-demo figures {self.name if self.status != 'unregistered' else ''}".rstrip()
+        )
 
 
 def verify(stored: Mapping[str, Figure], definitions: Mapping[str, Definition], *, whole: bool) -> list[Verdict]:

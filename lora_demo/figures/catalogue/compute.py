@@ -34,7 +34,10 @@ def lora_share(rank: int) -> float:
 @figure(
     "flops.lora_share_of_full",
     unit="%",
-    title=both("一个方阵上 LoRA 计算量占全参的比例的下限", "lower limit of LoRA's compute as a share of full, one square matrix"),
+    title=both(
+        "一个方阵上 LoRA 计算量占全参的比例的下限",
+        "lower limit of LoRA's compute as a share of full, one square matrix",
+    ),
     conditions=both(
         "(2N²+6Nr)/3N²，r 远小于 N 时趋近三分之二", "(2N²+6Nr)/3N², which tends to two thirds for r far below N"
     ),
@@ -47,9 +50,12 @@ def limit() -> float:
     "flops.unmerged_forward.r{rank}",
     unit="%",
     title=both(
-        "Gemma-2B 全挂 LoRA r={rank} 不合并时前向多出的乘加", "extra forward multiply-adds of unmerged LoRA r={rank}, Gemma-2B"
+        "Gemma-2B 全挂 LoRA r={rank} 不合并时前向多出的乘加",
+        "extra forward multiply-adds of unmerged LoRA r={rank}, Gemma-2B",
     ),
-    conditions=both("只算各层线性层；实际延迟还看核的启动", "layers' linears only; latency also depends on kernel launches"),
+    conditions=both(
+        "只算各层线性层；实际延迟还看核的启动", "layers' linears only; latency also depends on kernel launches"
+    ),
     over={"rank": (8, 16, 64)},
 )
 def unmerged_forward(rank: int) -> float:

@@ -10,6 +10,7 @@ PARTS: dict[str, tuple[float, ...]] = {
     "full_bf16": (2, 2, 2, 2),
     "full_adam8bit": (2, 2, 1, 1),
     "full_mixed": (2, 2, 4, 4, 4),
+    "full_fp32_moments": (2, 2, 4, 4),
     "full_deepspeed": (2, 4, 4, 4, 4),
     "full_fp32": (4, 4, 4, 4),
     "full_bf16_sgd": (2, 2),
@@ -18,8 +19,11 @@ PARTS: dict[str, tuple[float, ...]] = {
 WORDS = {
     "frozen_bf16": both("冻结的 bf16 权重", "a frozen bf16 weight"),
     "full_bf16": both("纯 bf16 AdamW 全参微调", "full fine-tuning with pure bf16 AdamW"),
-    "full_adam8bit": both("bf16 权重加 8-bit Adam（不计分块常数）", "bf16 weights with 8-bit Adam (block constants aside)"),
+    "full_adam8bit": both(
+        "bf16 权重加 8-bit Adam（不计分块常数）", "bf16 weights with 8-bit Adam (block constants aside)"
+    ),
     "full_mixed": both("标准混合精度 Adam（fp32 主权重）", "standard mixed-precision Adam (fp32 master weights)"),
+    "full_fp32_moments": both("16 位权重和梯度，fp32 的两个矩", "16-bit weights and gradients, fp32 moments"),
     "full_deepspeed": both("DeepSpeed 的实现（梯度 fp32）", "DeepSpeed's implementation (fp32 gradients)"),
     "full_fp32": both("纯 fp32 Adam", "pure fp32 Adam"),
     "full_bf16_sgd": both("bf16 权重加不带动量的 SGD", "bf16 weights with plain SGD"),
@@ -99,7 +103,9 @@ def double_quant_saving() -> float:
 @figure(
     "bytes_per_param.mixed_over_inference",
     unit="ratio",
-    title=both("标准混合精度训练状态与 16 位推理权重之比", "mixed-precision training state over 16-bit inference weights"),
+    title=both(
+        "标准混合精度训练状态与 16 位推理权重之比", "mixed-precision training state over 16-bit inference weights"
+    ),
 )
 def mixed_over_inference() -> float:
     return bytes_per_parameter("full_mixed") / bytes_per_parameter("frozen_bf16")

@@ -42,7 +42,9 @@ def on_square_share(rank: int) -> float:
 @figure(
     "lora.square4096.r{rank}.ratio",
     unit="ratio",
-    title=both("4096×4096 矩阵与其 LoRA r={rank} 的参数量之比", "a 4096×4096 matrix over its LoRA r={rank}, in parameters"),
+    title=both(
+        "4096×4096 矩阵与其 LoRA r={rank} 的参数量之比", "a 4096×4096 matrix over its LoRA r={rank}, in parameters"
+    ),
     over={"rank": RANKS},
 )
 def square_ratio(rank: int) -> float:

@@ -86,12 +86,13 @@ def naive_at(length: int) -> int:
 
 
 @figure(
-    "mgm2b.logits.fp32.t2048",
+    "mgm2b.logits.fp32.t{length}",
     unit="B",
-    title=both("长度 2048 的一份 fp32 logits", "one fp32 copy of the logits at length 2048"),
+    title=both("长度 {length} 的一份 fp32 logits", "one fp32 copy of the logits at length {length}"),
+    over={"length": (704, 1024, 2048)},
 )
-def fp32_at_2048() -> int:
-    return 2048 * one_copy("fp32")
+def fp32_at(length: int) -> int:
+    return length * one_copy("fp32")
 
 
 @figure(

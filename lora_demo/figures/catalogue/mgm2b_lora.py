@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lora_demo.figures.catalogue.mgm2b_parts import stage_one, total
+from lora_demo.figures.catalogue.mgm2b_parts import full, stage_one, total
 from lora_demo.figures.counting import TARGETS, linears, lora
 from lora_demo.figures.geometry import gemma_2b
 from lora_demo.figures.registry import both, figure
@@ -17,9 +17,7 @@ WHERE = {
     "qvo_mlp": both("q、v、o 和 MLP 三层", "q, v, o and the three MLP layers"),
     "all": both("全部七类线性层", "all seven linear layers"),
 }
-LLM_ONLY = both(
-    "只挂在语言模型上；投影层和视觉塔冻结", "on the language model only; projectors and towers stay frozen"
-)
+LLM_ONLY = both("只挂在语言模型上；投影层和视觉塔冻结", "on the language model only; projectors and towers stay frozen")
 OF_BASE = both("相对基座总参数量；投影层和视觉塔冻结", "of the base model's parameters; projectors and towers frozen")
 
 
@@ -56,7 +54,9 @@ def share(targets: str, rank: int) -> float:
 @figure(
     "mgm2b.lora.all.r16.share_peft",
     unit="%",
-    title=both("LoRA r=16 全挂的可训练比例，按 PEFT 的打印口径", "trainable share of LoRA r=16 on all, as PEFT prints it"),
+    title=both(
+        "LoRA r=16 全挂的可训练比例，按 PEFT 的打印口径", "trainable share of LoRA r=16 on all, as PEFT prints it"
+    ),
     conditions=both("分母里算上适配器自己", "the adapters count in the denominator too"),
 )
 def share_as_peft_prints() -> float:
@@ -66,7 +66,9 @@ def share_as_peft_prints() -> float:
 @figure(
     "mgm2b.lora.all.r16_projectors",
     unit="params",
-    title=both("LoRA r=16 全挂、投影层也训练的参数量", "trainable parameters of LoRA r=16 on all, projectors training too"),
+    title=both(
+        "LoRA r=16 全挂、投影层也训练的参数量", "trainable parameters of LoRA r=16 on all, projectors training too"
+    ),
     conditions=both("投影层按原版配方一起训练", "the projectors train, as in the original recipe"),
 )
 def with_projectors() -> int:
@@ -107,7 +109,9 @@ def wrapped_modules(targets: str) -> int:
     "mgm2b.adapter_file.{targets}.r{rank}",
     unit="B",
     title=both("LoRA r={rank}、挂{targets}的适配器文件大小", "adapter file size of LoRA r={rank} on {targets}"),
-    conditions=both("bf16 保存，只算张量，不含几 KB 的文件头", "saved in bf16; tensors only, without a few KB of header"),
+    conditions=both(
+        "bf16 保存，只算张量，不含几 KB 的文件头", "saved in bf16; tensors only, without a few KB of header"
+    ),
     over={"targets": ("qv", "all"), "rank": (8, 16, 32, 64)},
     words={"targets": WHERE},
 )
@@ -145,3 +149,12 @@ def model_file() -> int:
 )
 def file_ratio() -> float:
     return model_file() / adapter_file("all", 16)
+
+
+@figure(
+    "mgm2b.lora.param_ratio.full_over_all_r16",
+    unit="ratio",
+    title=both("全参微调与 LoRA r=16 全挂的可训练参数之比", "trainable parameters of full over LoRA r=16 on all"),
+)
+def full_over_lora() -> float:
+    return full() / trainable("all", 16)

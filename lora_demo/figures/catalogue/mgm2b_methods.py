@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lora_demo.figures.catalogue.mgm2b_parts import total
-from lora_demo.figures.counting import biases, linears, parameters
+from lora_demo.figures.counting import biases, linears
 from lora_demo.figures.geometry import clip, convnext, gemma_2b, mining, projector
 from lora_demo.figures.registry import both, figure
 
@@ -42,7 +42,9 @@ def houlsby(width: int) -> int:
 @figure(
     "mgm2b.adapter.houlsby.b{width}.share",
     unit="%",
-    title=both("Houlsby Adapter、瓶颈 {width} 的可训练比例", "trainable share of Houlsby adapters with bottleneck {width}"),
+    title=both(
+        "Houlsby Adapter、瓶颈 {width} 的可训练比例", "trainable share of Houlsby adapters with bottleneck {width}"
+    ),
     over={"width": (64, 256)},
 )
 def houlsby_share(width: int) -> float:
@@ -61,8 +63,12 @@ def single_adapter() -> int:
 @figure(
     "mgm2b.prefix.t{tokens}",
     unit="params",
-    title=both("Prefix Tuning {tokens} 个虚拟 token 的参数量", "parameters of prefix tuning with {tokens} virtual tokens"),
-    conditions=both("不带重参数化；Gemma 只有一个 KV 头，所以很小", "no reparametrisation; tiny because Gemma has one KV head"),
+    title=both(
+        "Prefix Tuning {tokens} 个虚拟 token 的参数量", "parameters of prefix tuning with {tokens} virtual tokens"
+    ),
+    conditions=both(
+        "不带重参数化；Gemma 只有一个 KV 头，所以很小", "no reparametrisation; tiny because Gemma has one KV head"
+    ),
     over={"tokens": PREFIX_TOKENS},
 )
 def prefix(tokens: int) -> int:
@@ -73,7 +79,9 @@ def prefix(tokens: int) -> int:
 @figure(
     "mgm2b.prefix.t{tokens}.share",
     unit="%",
-    title=both("Prefix Tuning {tokens} 个虚拟 token 的可训练比例", "trainable share of prefix tuning, {tokens} virtual tokens"),
+    title=both(
+        "Prefix Tuning {tokens} 个虚拟 token 的可训练比例", "trainable share of prefix tuning, {tokens} virtual tokens"
+    ),
     over={"tokens": PREFIX_TOKENS},
 )
 def prefix_share(tokens: int) -> float:
@@ -83,8 +91,12 @@ def prefix_share(tokens: int) -> float:
 @figure(
     "mgm2b.prefix.t20_projected",
     unit="params",
-    title=both("Prefix Tuning 20 个 token、带重参数化的参数量", "parameters of prefix tuning, 20 tokens, reparametrised"),
-    conditions=both("PEFT 的 MLP，宽度取默认；训练后可以折叠掉", "PEFT's MLP at its default width; folds away after training"),
+    title=both(
+        "Prefix Tuning 20 个 token、带重参数化的参数量", "parameters of prefix tuning, 20 tokens, reparametrised"
+    ),
+    conditions=both(
+        "PEFT 的 MLP，宽度取默认；训练后可以折叠掉", "PEFT's MLP at its default width; folds away after training"
+    ),
 )
 def projected_prefix() -> int:
     """Embedding t x w, Linear w -> w, Linear w -> 2 L w, with w the width of all KV heads."""
@@ -163,7 +175,9 @@ def clip_biases() -> int:
     return biases(clip())
 
 
-@figure("mgm2b.bias.convnext", unit="params", title=both("ConvNeXt 塔里的 bias 数", "bias values in the ConvNeXt tower"))
+@figure(
+    "mgm2b.bias.convnext", unit="params", title=both("ConvNeXt 塔里的 bias 数", "bias values in the ConvNeXt tower")
+)
 def convnext_biases() -> int:
     return biases(convnext())
 
@@ -180,7 +194,9 @@ def projector_biases() -> int:
 @figure(
     "mgm2b.bias.attention_zero_init",
     unit="params",
-    title=both("给注意力四个投影补零初始化 bias 的参数量", "biases added to the four attention projections, zero at init"),
+    title=both(
+        "给注意力四个投影补零初始化 bias 的参数量", "biases added to the four attention projections, zero at init"
+    ),
 )
 def attention_biases() -> int:
     return _outputs("q_proj", "k_proj", "v_proj", "o_proj")
@@ -203,3 +219,12 @@ def all_biases() -> int:
 )
 def cache_per_token() -> int:
     return 2 * _outputs("k_proj", "v_proj")
+
+
+@figure(
+    "mgm2b.prefix.t20.positions",
+    unit="tokens",
+    title=both("20 个虚拟 token 占掉的上下文位置", "context positions that 20 virtual tokens take"),
+)
+def prefix_positions() -> int:
+    return 20

@@ -8,15 +8,24 @@ from lora_demo.figures.counting import TARGETS, biases, linears, lora, parameter
 from lora_demo.figures.geometry import language_model
 from lora_demo.figures.registry import both, figure
 
-PRESETS = {"llama2_7b": "llama-2-7b", "llama31_8b": "llama-3.1-8b", "qwen25_7b": "qwen2.5-7b", "llama32_3b": "llama-3.2-3b"}
+PRESETS = {
+    "llama2_7b": "llama-2-7b",
+    "llama31_8b": "llama-3.1-8b",
+    "qwen25_7b": "qwen2.5-7b",
+    "llama32_3b": "llama-3.2-3b",
+}
 NAMES = {
     "llama2_7b": both("Llama-2-7B", "Llama-2-7B"),
     "llama31_8b": both("Llama-3.1-8B", "Llama-3.1-8B"),
     "qwen25_7b": both("Qwen2.5-7B", "Qwen2.5-7B"),
     "llama32_3b": both("Llama-3.2-3B", "Llama-3.2-3B"),
 }
-STATES = both("权重、梯度、优化器状态；不含激活和 logits", "weights, gradients, optimizer state; no activations, no logits")
-BF16_ADAPTERS = both("适配器 bf16，全部七类线性层；" + STATES["zh"], "bf16 adapters on all seven linear layers; " + STATES["en"])
+STATES = both(
+    "权重、梯度、优化器状态；不含激活和 logits", "weights, gradients, optimizer state; no activations, no logits"
+)
+BF16_ADAPTERS = both(
+    "适配器 bf16，全部七类线性层；" + STATES["zh"], "bf16 adapters on all seven linear layers; " + STATES["en"]
+)
 
 
 @figure(
@@ -33,7 +42,9 @@ def total(model: str) -> int:
 @figure(
     "{model}.lora.{targets}.r{rank}",
     unit="params",
-    title=both("{model} 上 LoRA r={rank}、挂{targets}的参数量", "trainable parameters of LoRA r={rank} on {targets} of {model}"),
+    title=both(
+        "{model} 上 LoRA r={rank}、挂{targets}的参数量", "trainable parameters of LoRA r={rank} on {targets} of {model}"
+    ),
     over={"model": PRESETS, "targets": ("qv", "all"), "rank": (8, 16, 64)},
     words={"model": NAMES, "targets": WHERE},
 )
@@ -44,7 +55,9 @@ def trainable(model: str, targets: str, rank: int) -> int:
 @figure(
     "{model}.lora.{targets}.r{rank}.share",
     unit="%",
-    title=both("{model} 上 LoRA r={rank}、挂{targets}的比例", "trainable share of LoRA r={rank} on {targets} of {model}"),
+    title=both(
+        "{model} 上 LoRA r={rank}、挂{targets}的比例", "trainable share of LoRA r={rank} on {targets} of {model}"
+    ),
     over={"model": PRESETS, "targets": ("qv", "all"), "rank": (8, 16, 64)},
     words={"model": NAMES, "targets": WHERE},
 )
@@ -68,13 +81,14 @@ def inference(model: str) -> int:
     unit="B",
     title=both("{model} 全参微调的训练状态，{convention}", "training state of fully fine-tuning {model}, {convention}"),
     conditions=STATES,
-    over={"model": PRESETS, "convention": ("full_bf16", "full_mixed", "full_adam8bit")},
+    over={"model": PRESETS, "convention": ("full_bf16", "full_mixed", "full_adam8bit", "full_fp32_moments")},
     words={
         "model": NAMES,
         "convention": {
             "full_bf16": both("纯 bf16 AdamW", "pure bf16 AdamW"),
             "full_mixed": both("标准混合精度", "standard mixed precision"),
             "full_adam8bit": both("8-bit AdamW", "8-bit AdamW"),
+            "full_fp32_moments": both("16 位权重和梯度、fp32 矩", "16-bit weights and gradients, fp32 moments"),
         },
     },
 )
@@ -137,7 +151,9 @@ def bias_count(model: str) -> int:
     "{model}.cache_per_token",
     unit="B/token",
     title=both("{model} 每个 token 的 KV 缓存", "KV cache per token of {model}"),
-    conditions=both("bf16；prefix tuning 的一个虚拟 token 也占这么多", "bf16; one virtual token of prefix tuning takes as much"),
+    conditions=both(
+        "bf16；prefix tuning 的一个虚拟 token 也占这么多", "bf16; one virtual token of prefix tuning takes as much"
+    ),
     over={"model": PRESETS},
     words={"model": NAMES},
 )
