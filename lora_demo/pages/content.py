@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from lora_demo.pages.coverage import Covered, parse_coverage
+from lora_demo.pages.ledger import Entry, parse_ledger
 from lora_demo.pages.literature import Reference, parse_literature
 from lora_demo.pages.parse import parse_question
 from lora_demo.pages.problem import InvalidContent, Problem
 from lora_demo.pages.question import Question
+from lora_demo.pages.reference_tables import Table, parse_tables
 from lora_demo.pages.tested import Test, find_tests
 from lora_demo.pages.topics import Topic, parse_topics
+from lora_demo.pages.yaml_source import YamlSource
 from lora_demo.results import store
 from lora_demo.results.figure import Figure
 
@@ -32,11 +36,26 @@ class Content:
     literature: Mapping[str, Reference] = field(default_factory=dict)
     tests: Mapping[str, Test] = field(default_factory=dict)
     verified: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    tables: tuple[Table, ...] = ()
+    ledger: tuple[Entry, ...] = ()
+    ledger_source: YamlSource | None = None
+    coverage: tuple[Covered, ...] = ()
+    coverage_source: YamlSource | None = None
     problems: tuple[Problem, ...] = ()
 
     def by_topic(self, topic: str) -> list[Question]:
         """A topic's questions, the most asked first."""
         return [q for q in self.most_asked() if q.meta.topic == topic]
+
+    def tables_on(self, page: str) -> list[Table]:
+        return [table for table in self.tables if table.page == page]
+
+    def blob(self, path: str, line: int = 0, last: int = 0) -> str:
+        """The file on the repository's site, or "" where no repository is set."""
+        if not self.repo_url:
+            return ""
+        lines = f"#L{line}" + (f"-L{last}" if last else "") if line else ""
+        return f"{self.repo_url}/blob/main/{path}{lines}"
 
     def most_asked(self) -> list[Question]:
         return sorted(self.questions.values(), key=lambda q: (-q.meta.asked.lists, q.id))
@@ -62,12 +81,21 @@ def load(root: Path, repo_url: str = "") -> Content:
         question = read(name, lambda path, text: parse_question(path, text), None)
         if question is not None:
             questions[question.id] = question
+    figures = _figures(root, problems)
+    names = frozenset(figures)
+    ledger, ledger_source = read("qa/ledger.yaml", parse_ledger, ((), None))
+    coverage, coverage_source = read("qa/coverage.yaml", parse_coverage, ((), None))
     return Content(
         root=root,
         repo_url=repo_url.rstrip("/"),
         topics=read("qa/topics.yaml", parse_topics, ()),
         questions=questions,
-        figures=_figures(root, problems),
+        figures=figures,
+        tables=read("qa/reference-figures.yaml", lambda path, text: parse_tables(path, text, names), ()),
+        ledger=ledger,
+        ledger_source=ledger_source,
+        coverage=coverage,
+        coverage_source=coverage_source,
         literature=read("qa/literature.yaml", parse_literature, {}),
         tests=find_tests(root),
         verified=read("qa/verified.json", _verified, {}),

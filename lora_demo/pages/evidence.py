@@ -46,6 +46,6 @@ def proof(by: str, expander: Expander) -> str:
     test = named(by, content.tests)
     if test is None:
         return f"`{by}`"
-    target = f"{content.repo_url}/blob/main/{test.path}#L{test.line}" if content.repo_url else ""
+    target = content.blob(test.path, test.line)
     label = f"{word(lang, 'test')}{'：' if lang == 'zh' else ': '}{test.says}"
     return f"[{label}]({target})" if target else label

@@ -117,8 +117,8 @@ class Expander:
             found = excerpt(self.content.root, path, symbol)
         except NoSuchCode as error:
             raise Unknown(str(error), "name a tracked file and a symbol in it: `path.py#Class.method`") from error
-        link = f"{self.content.repo_url}/blob/main/{path}#L{found.first}-L{found.last}"
-        label = f"[`{path}`]({link}){{ .source }}" if self.content.repo_url else f"`{path}`"
+        link = self.content.blob(path, found.first, found.last)
+        label = f"[`{path}`]({link}){{ .source }}" if link else f"`{path}`"
         lines = ["```python", *found.code.splitlines(), "```", "", label]
         return f"\n{indent}".join(lines)
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from lora_demo.pages.content import Content
 from lora_demo.pages.language import LEVELS
 from lora_demo.pages.problem import InvalidContent, nearest
@@ -23,7 +25,7 @@ class NavItem(Strict):
     title: Both
     page: Text | None = None
     generated: Text | None = None
-    items: list[NavItem] = []
+    items: list[NavItem] = Field(default_factory=list)
 
 
 def navigation(content: Content, lang: str, pages: Iterable[str]) -> list[Entry]:

@@ -29,7 +29,7 @@ class Asked(Strict):
     """In how many public lists the question stands; `logs` only where an interview log is sourced."""
 
     lists: Annotated[int, Field(ge=0)]
-    logs: list[Text] = []
+    logs: list[Text] = Field(default_factory=list)
 
 
 class Aliases(Strict):
@@ -44,7 +44,7 @@ class Claim(Strict):
 
     zh: Text
     en: Text
-    by: list[Evidence] = []
+    by: list[Evidence] = Field(default_factory=list)
 
 
 class Point(Strict):

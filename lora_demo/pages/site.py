@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lora_demo.pages.content import Content
+from lora_demo.pages.evidence_pages import ledger_page, literature_page
 from lora_demo.pages.expand import Expander
+from lora_demo.pages.figure_pages import figure_pages
 from lora_demo.pages.indexes import index_pages
 from lora_demo.pages.problem import Problem
 from lora_demo.pages.question_page import question_page
@@ -26,7 +28,8 @@ def generated_pages(content: Content, lang: str) -> Built:
     for question in content.questions.values():
         expander = Expander(content, lang, question.page, question.path, problems)
         pages[question.page] = question_page(question, expander)
-    pages |= index_pages(content, lang)
+    pages |= index_pages(content, lang) | figure_pages(content, lang)
+    pages |= ledger_page(content, lang, problems) | literature_page(content, lang)
     return Built(pages, sorted(set(problems)))
 
 

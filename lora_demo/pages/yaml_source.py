@@ -111,7 +111,8 @@ def _field_problem(source: YamlSource, detail: ErrorDetails, names: frozenset[st
     if kind == "missing":
         return source.problem(location, f"the field `{name}` is missing", f"add `{name}: …` here")
     if kind == "extra_forbidden":
-        return source.problem(location, f"unknown field `{name}`", f"remove it; {nearest(name, names)}")
+        split = "quote the text: inside `{…}` a comma ends it" if " " in name else f"remove it; {nearest(name, names)}"
+        return source.problem(location, f"unknown field `{name}`", split)
     given = repr(detail["input"])
     shown = given if len(given) < 60 else given[:57] + "…"
     return source.problem(location, f"{detail['msg']} (found {shown})", "write what the schema asks for")

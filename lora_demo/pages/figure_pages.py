@@ -1,0 +1,133 @@
+"""One page per topic of figures: value, kind, tolerance, conditions, command, code behind it, environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+
+from lora_demo.pages import links
+from lora_demo.pages.content import Content
+from lora_demo.pages.excerpt import NoSuchCode, excerpt
+from lora_demo.pages.language import FIGURE_KINDS
+from lora_demo.pages.written import exact, short
+from lora_demo.results.figure import Figure
+
+_WORDS = {
+    "zh": {
+        "title": "数值：{}",
+        "intro": "这一页列出名字以 `{}` 开头的数值：怎么来的、在什么条件下成立、用哪条命令重算。",
+        "colon": "：",
+        "short": "简写",
+        "tolerance": "允许误差",
+        "equal": "重算必须相等",
+        "conditions": "条件",
+        "again": "重算",
+        "code": "代码",
+        "record": "记录",
+        "cited": "出处",
+        "environment": "环境",
+        "name": "名字",
+        "value": "精确值",
+        "figure": "数值",
+    },
+    "en": {
+        "title": "Figures: {}",
+        "intro": "The figures whose names begin with `{}`: how each came about, when it holds, and how to recompute it.",
+        "colon": ": ",
+        "short": "short",
+        "tolerance": "tolerance",
+        "equal": "a recomputation must be equal",
+        "conditions": "conditions",
+        "again": "recompute",
+        "code": "code",
+        "record": "record",
+        "cited": "source",
+        "environment": "environment",
+        "name": "name",
+        "value": "exact value",
+        "figure": "figure",
+    },
+}
+
+
+def figure_pages(content: Content, lang: str) -> dict[str, str]:
+    """Path -> Markdown; a figure's anchor is its name."""
+    by_page = groupby(sorted(content.figures.values(), key=_order), key=lambda f: links.figure_page(f.name))
+    return {page: _page(content, lang, page, list(figures)) for page, figures in by_page}
+
+
+def _order(figure: Figure) -> tuple[str, str]:
+    return links.figure_page(figure.name), figure.name
+
+
+def _page(content: Content, lang: str, page: str, figures: list[Figure]) -> str:
+    words, topic = _WORDS[lang], figures[0].name.partition(".")[0]
+    head = '---\nsearch:\n  exclude: true\ntitle: "{}"\nfigures: true\n---'.format(words["title"].format(topic))
+    parts = [head, f"# {words['title'].format(topic)}", words["intro"].format(topic)]
+    parts += [reference_table(table.title[lang], table.figures, content, lang) for table in content.tables_on(page)]
+    for group, members in groupby(figures, key=lambda f: ".".join(f.name.split(".")[:2])):
+        parts.append(f"## {group} {{ #group-{group.replace('.', '-')} }}")
+        parts += [_entry(content, lang, page, figure) for figure in members]
+    return "\n\n".join(parts) + "\n"
+
+
+def reference_table(title: str, names: Iterable[str], content: Content, lang: str) -> str:
+    """Figures side by side, each row linked to its entry."""
+    words = _WORDS[lang]
+    rows = [f"| {words['figure']} | {words['short']} | {words['value']} |", "|---|---:|---:|"]
+    for name in names:
+        figure = content.figures[name]
+        rows.append(f"| [{figure.title[lang]}](#{name}) | {short(figure, lang)} | {exact(figure, lang)} |")
+    return f"### {title}\n\n" + "\n".join(rows)
+
+
+def _entry(content: Content, lang: str, page: str, figure: Figure) -> str:
+    """One paragraph; its first line is the title, each further line one fact."""
+    lines = [f'<strong class="figure-title">{figure.title[lang]}</strong>']
+    lines += [f'<span class="figure-{key}">{text}</span>' for key, text in facts(content, lang, page, figure).items()]
+    return "<br>\n".join(lines) + f'\n{{ #{figure.name} .figure data-kind="{figure.kind}" }}'
+
+
+def facts(content: Content, lang: str, page: str, figure: Figure) -> Mapping[str, str]:
+    """What there is to say about a figure, by class name, as Markdown."""
+    words = _WORDS[lang]
+
+    def labelled(label: str, text: str) -> str:
+        return f"{words[label]}{words['colon']}{text}"
+
+    found = {"value": f"{exact(figure, lang)} ({short(figure, lang)})", "kind": FIGURE_KINDS[lang][figure.kind]}
+    tolerance = f"±{figure.tolerance:.3g}" if figure.tolerance else words["equal"]
+    found["tolerance"] = labelled("tolerance", tolerance) if figure.tolerance else tolerance
+    if figure.conditions.get(lang):
+        found["conditions"] = labelled("conditions", figure.conditions[lang])
+    found["command"] = labelled("again", f"`lora-demo figures {figure.name}`")
+    found["source"] = _source(content, lang, page, figure)
+    if figure.environment:
+        versions = ", ".join(f"{key} {value}" for key, value in figure.environment.items())
+        found["environment"] = labelled("environment", versions)
+    return found
+
+
+def _source(content: Content, lang: str, page: str, figure: Figure) -> str:
+    words = _WORDS[lang]
+    if figure.kind == "cited":
+        label = content.literature[figure.source].label if figure.source in content.literature else figure.source
+        link = links.relative(page, links.citation(figure.source))
+        return f"{words['cited']}{words['colon']}[{label}]({link})"
+    kind = "record" if figure.kind == "measured" else "code"
+    target = content.blob(*_place(content, figure.source))
+    label = f"`{figure.source}`"
+    return f"{words[kind]}{words['colon']}" + (f"[{label}]({target})" if target else label)
+
+
+def _place(content: Content, source: str) -> tuple[str, int]:
+    """File and first line behind ``module:function``; a record stands for itself."""
+    module, colon, function = source.partition(":")
+    if not colon:
+        return source, 0
+    path = module.replace(".", "/") + ".py"
+    try:
+        return path, excerpt(content.root, path, function).first
+    except NoSuchCode:
+        # `lora-demo figures --check` reports a source that is gone; the page still names it.
+        return path, 0
