@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 app = typer.Typer(
@@ -10,11 +13,67 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+data_app = typer.Typer(help="Training data: what is wrong with it.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+bench_app = typer.Typer(help="Paired benchmarks.", no_args_is_help=True)
+app.add_typer(bench_app, name="bench")
 
 
 @app.callback()
 def main() -> None:
     """Exit codes: 0 fine, 1 a check failed, 2 bad input."""
+
+
+@data_app.command("check")
+def data_check(
+    file: Annotated[Path, typer.Argument(help="JSON list of items: id, image, conversations.")],
+    images: Annotated[Path, typer.Option("--images", help="Folder that the image paths start from.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    headers_only: Annotated[
+        bool, typer.Option("--headers-only", help="Read only the headers of pictures: fast, misses cut-off files.")
+    ] = False,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option("--allow", help="Kind of problem that only warns, e.g. duplicate-id; repeatable."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Preset whose length limit is checked: mgm-nano or mgm-2b.")
+    ] = None,
+    tokenizer: Annotated[
+        Path | None, typer.Option("--tokenizer", help="Folder with the model's tokenizer (mgm-nano has one built in).")
+    ] = None,
+) -> None:
+    """List every problem of a data file: item, field, path. Exit 0: none, 1: errors found, 2: not readable as JSON."""
+    from lora_demo.commands import data_check as command
+
+    raise typer.Exit(
+        command.run(
+            file,
+            images,
+            as_json=as_json,
+            decode=not headers_only,
+            allow=allow or (),
+            model=model,
+            tokenizer_dir=tokenizer,
+        )
+    )
+
+
+@bench_app.command("data")
+def bench_data(
+    items: Annotated[int, typer.Option("--items", min=1, help="Length of the generated file.")] = 665_000,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Readings per way.")] = 3,
+    record: Annotated[bool, typer.Option("--record", help="Write the readings to qa/records.")] = False,
+) -> None:
+    """Open a long conversation file lazily, beside json.load: seconds and peak memory, printed as JSON."""
+    import json
+
+    from lora_demo.commands import bench_data as command
+
+    done = command.run(items, repeats)
+    if record:
+        command.save(done)
+    typer.echo(json.dumps(command.summary(done), indent=1))
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ MAX_SIDE = 12_000
 MAX_PIXELS = 89_478_485
 """Pillow's own line between a large picture and a decompression bomb: 0.25 GiB of RGB."""
 SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
+ORIENTATION_TAG, UPRIGHT = 0x0112, 1
 DAMAGE = (
     OSError,
     ValueError,
@@ -68,13 +69,19 @@ def read(source: Path | str | bytes, *, upright: bool = False) -> Image.Image:
             raise ImageError(f"{name}: decoding {image.size[0]} x {image.size[1]} pixels ran out of memory") from error
 
 
-def orientation(path: Path | str) -> int:
-    """The EXIF orientation of a picture, 1 if it has none: anything else will be seen turned or mirrored."""
+def inspect(path: Path | str, *, decode: bool = True) -> int:
+    """Raise ImageError if `read` would; otherwise the EXIF orientation, by which a viewer would turn the picture.
+
+    decode=False looks at the header only, which is fast and misses files that are cut off.
+    """
+    if decode:
+        read(path).close()
     with _open(path, str(path)) as image:
+        _check_size(image, str(path))
         try:
-            return int(image.getexif().get(0x0112, 1) or 1)
+            return int(image.getexif().get(ORIENTATION_TAG, UPRIGHT) or UPRIGHT)
         except DAMAGE:  # broken metadata does not make the pixels unusable
-            return 1
+            return UPRIGHT
 
 
 def _open(source: Path | str | bytes, name: str) -> Image.Image:

@@ -17,9 +17,9 @@ from lora_demo.data.tokenizer import FIXED_IDS
 VOCABULARY = 512
 """Rows of mgm-nano's embedding."""
 
-STARTERS = "Which What How Is Are Where Does".split()
+STARTERS = ["Which", "What", "How", "Is", "Are", "Where", "Does"]
 """They open a question: no space in front."""
-ANSWERS = "yes no none user model".split()
+ANSWERS = ["yes", "no", "none", "user", "model"]
 """They follow a line break or a turn mark: no space in front."""
 WORDS = """
 which digit digits stands is are in the of a an and there row column how many what where at

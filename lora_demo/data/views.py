@@ -42,7 +42,7 @@ class ViewMaker:
     """Makes the views for a model.
 
     small, large  sides in pixels: 336 and 768 for mgm-2b
-    mode          "pad": square first, nothing is lost (MGM's second stage and inference); "crop": the centre (first stage)
+    mode          "pad": square first, nothing is lost (second stage, inference); "crop": the centre (first stage)
     """
 
     small: int
