@@ -11,7 +11,8 @@ test: .venv/.all
 	HF_HUB_OFFLINE=1 $(BIN)/pytest
 
 zip: .venv/.site
-	$(BIN)/lora-demo site zip
+	$(BIN)/mkdocs build
+	@echo site/download/lora-demo-site.zip
 
 .venv/.site: pyproject.toml constraints.txt | .venv
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e .

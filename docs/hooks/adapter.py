@@ -8,7 +8,7 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.structure.files import File
 
-from lora_demo.pages import content, navigation, site
+from lora_demo.pages import content, navigation, offline, site
 
 ROOT, LOG = Path(__file__).resolve().parents[2], logging.getLogger("mkdocs.hooks.adapter")
 
@@ -39,6 +39,7 @@ def on_post_build(config):
         os.environ |= {"DOCS_LANG": "en", "DOCS_DIR": "docs/en"}
         try:
             english = {"site_dir": f"{config.site_dir}/en", "site_url": f"{config.site_url.rstrip('/')}/en/"}
-            build(load_config(config.config_file_path, **english))
+            build(load_config(config.config_file_path, **english, **config.extra["english"]))
         finally:
             del os.environ["DOCS_LANG"], os.environ["DOCS_DIR"]
+        offline.pack(Path(config.site_dir))

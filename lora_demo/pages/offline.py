@@ -7,6 +7,7 @@ So links to folders get `index.html`, `search_index.json` gets a twin that a scr
 
 from __future__ import annotations
 
+import io
 import re
 import zipfile
 from collections.abc import Iterator
@@ -28,13 +29,13 @@ def pack(site: Path) -> Path:
     """Write `site`/download/lora-demo-site.zip from the site built there and return its path."""
     if not (site / "index.html").is_file() or not (site / "en" / "index.html").is_file():
         raise NotBuilt(f"{site} holds no built site in both languages: run `mkdocs build` first")
-    target = site / ARCHIVE
-    target.parent.mkdir(exist_ok=True)
-    neighbour = target.with_suffix(".tmp")
-    with zipfile.ZipFile(neighbour, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for name, content in members(site):
             archive.writestr(zipfile.ZipInfo(f"{FOLDER}/{name}", _DATE), content, zipfile.ZIP_DEFLATED)
-    neighbour.replace(target)
+    target = site / ARCHIVE
+    target.parent.mkdir(exist_ok=True)
+    target.write_bytes(packed.getvalue())
     return target
 
 

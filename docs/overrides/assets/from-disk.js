@@ -1,5 +1,8 @@
-/* A page opened from disk may not start a worker, so in the offline copy the search runs in the page itself. */
+/* Loaded first by every page of the offline copy. A page opened from disk may start no worker, so the search runs in the page. */
 if (location.protocol === "file:") {
+  document.documentElement.classList.add("from-disk");
+  const named = location => location.replace(/(^|\/)(?=#|$)/, "$1index.html");
+
   window.Worker = class extends EventTarget {
     constructor(url) {
       super();
@@ -10,8 +13,11 @@ if (location.protocol === "file:") {
       });
     }
 
-    postMessage(message) {
-      this.ready.then(() => this.dispatchEvent(new MessageEvent("message", { data: answerSearch(message) })));
+    async postMessage(message) {
+      await this.ready;
+      const reply = answerSearch(message);
+      for (const item of reply.data?.items.flat() ?? []) item.location = named(item.location);
+      this.dispatchEvent(new MessageEvent("message", { data: reply }));
     }
   };
 }
