@@ -27,7 +27,7 @@ def question_page(question: Question, expander: Expander) -> str:
         parts.append(_section(question, key, expander))
         if key == "sixty-seconds":
             parts.append(evidence(question, expander))
-    parts += [_rubric(question, expander), _foot(question, expander)]
+    parts += [_rubric(question, expander), _asked_as(question, expander.lang), _foot(question, expander)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -92,8 +92,13 @@ def _about(question: Question, expander: Expander) -> str:
     facts = [f"[{LEVELS[lang][meta.level]}]({level})", KINDS[lang][meta.kind], asked]
     if meta.asked.logs:
         facts.append(word(lang, "logs") + word(lang, "comma").join(meta.asked.logs))
-    also = word(lang, "also asked") + word(lang, "comma").join(question.aliases(lang))
-    return f"{word(lang, 'joint').join(facts)}\n{{ .question-facts }}\n\n{also}\n{{ .aliases }}"
+    return f"{word(lang, 'joint').join(facts)}\n{{ .question-facts }}"
+
+
+def _asked_as(question: Question, lang: str) -> str:
+    """How candidates and interviewers put it: a list of its own, because the search reads it as such."""
+    listed = "\n".join(f"<li>{html.escape(alias)}</li>" for alias in question.aliases(lang))
+    return f'## {word(lang, "also asked")} {{ #asked-as }}\n\n<ul class="aliases">\n{listed}\n</ul>'
 
 
 def _rubric(question: Question, expander: Expander) -> str:

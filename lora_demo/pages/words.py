@@ -4,7 +4,7 @@ from __future__ import annotations
 
 WORDS: dict[str, dict[str, str]] = {
     "zh": {
-        "also asked": "也有人这么问：",
+        "also asked": "也有人这么问",
         "asked": "出现在 {n} 份公开题单里",
         "not asked": "公开题单里没见过，我们认为该会",
         "logs": "面经来源：",
@@ -23,7 +23,7 @@ WORDS: dict[str, dict[str, str]] = {
         "comma": "、",
     },
     "en": {
-        "also asked": "Also asked as: ",
+        "also asked": "Also asked as",
         "asked": "appears in {n} public lists",
         "not asked": "not in the public lists; we think you should know it",
         "logs": "Interview logs: ",
