@@ -8,7 +8,7 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.structure.files import File
 
-from lora_demo.pages import content, navigation, offline, site
+from lora_demo.pages import content, handwritten, navigation, offline, site
 
 ROOT, LOG = Path(__file__).resolve().parents[2], logging.getLogger("mkdocs.hooks.adapter")
 
@@ -29,9 +29,10 @@ def on_files(files, config):
 
 def on_page_markdown(markdown, page, config, files):
     if page.file.generated_by is None:
-        path, source = page.file.src_uri, Path(page.file.abs_src_path).relative_to(ROOT).as_posix()
-        built = site.expand_page(config.extra["content"], config.theme["language"], path, source, markdown)
-        return publish(built)[path]
+        folder = Path(config.docs_dir)
+        written = handwritten.read_page(ROOT, folder / page.file.src_uri, folder)
+        built = site.expand_written(config.extra["content"], config.theme["language"], written)
+        return publish(built)[written.page]
 
 
 def on_post_build(config):

@@ -41,6 +41,8 @@ class Content:
     ledger_source: YamlSource | None = None
     coverage: tuple[Covered, ...] = ()
     coverage_source: YamlSource | None = None
+    # Ids of files that are there but could not be read: links to them are not dead.
+    broken: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()
 
     def by_topic(self, topic: str) -> list[Question]:
@@ -76,10 +78,13 @@ def load(root: Path, repo_url: str = "") -> Content:
             return absent
 
     questions: dict[str, Question] = {}
+    broken: set[str] = set()
     for file in sorted((root / "qa" / "questions").rglob("*.md")):
         name = file.relative_to(root).as_posix()
         question = read(name, lambda path, text: parse_question(path, text), None)
-        if question is not None:
+        if question is None:
+            broken.add(f"{file.parent.name}.{file.stem}")
+        else:
             questions[question.id] = question
     figures = _figures(root, problems)
     names = frozenset(figures)
@@ -90,6 +95,7 @@ def load(root: Path, repo_url: str = "") -> Content:
         repo_url=repo_url.rstrip("/"),
         topics=read("qa/topics.yaml", parse_topics, ()),
         questions=questions,
+        broken=frozenset(broken),
         figures=figures,
         tables=read("qa/reference-figures.yaml", lambda path, text: parse_tables(path, text, names), ()),
         ledger=ledger,

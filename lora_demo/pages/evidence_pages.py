@@ -30,8 +30,8 @@ _WORDS = {
     },
     "en": {
         "ledger": "Ledger of claims",
-        "ledger intro": "This site began with a set of interview notes. Each claim in them is judged here: the verdict, "
-        "the reason, and what proves it.",
+        "ledger intro": "This site began with a set of interview notes. Each of their claims is judged here: the "
+        "verdict, the reason, and what proves it.",
         "verdict": "Verdict",
         "grounds": "Grounds",
         "more": "Full answer",

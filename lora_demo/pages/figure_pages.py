@@ -32,7 +32,7 @@ _WORDS = {
     },
     "en": {
         "title": "Figures: {}",
-        "intro": "The figures whose names begin with `{}`: how each came about, when it holds, and how to recompute it.",
+        "intro": "Figures whose names begin with `{}`: how each came about, when it holds, how to recompute it.",
         "colon": ": ",
         "short": "short",
         "tolerance": "tolerance",

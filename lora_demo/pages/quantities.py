@@ -1,8 +1,8 @@
 """The number lint: a typed quantity has no source, so it must be a figure.
 
-Flagged: digits with a unit, a percentage or a factor (18 GB, 99%, 3 倍, 20M, 10x, 704 tokens, 3,019,166,144); Chinese
-numerals with 万, 亿, 倍, 成, 分之, 字节 or a size (两千万, 三倍, 九成, 百分之五); English number words with times, percent,
-thousand, million, billion or bytes (three times, two bytes).
+Flagged: digits with a unit, a percentage or a factor (18 GB, 99%, 3 倍, 20M, 10x, 704 tokens, 3,019,166,144);
+Chinese numerals with 万, 亿, 倍, 成, 分之, 字节 or a size (两千万, 三倍, 九成, 百分之五); English number words with
+times, percent, thousand, million, billion or bytes (three times, two bytes).
 
 Free: small words (两个矩阵, 一阶矩, three ideas), names (7B, r=16, 4-bit, 16 位, 60 秒, RTX 4090, T=2048), shapes
 (2048×2048), and whatever is not prose: code, math, placeholders, link targets, headings.
@@ -19,47 +19,23 @@ from lora_demo.pages.prose import GAP, HEADING, masked
 _DIGITS = r"(?<![\w./@×])(?<![A-Za-z]-)\d[\d,]*(?:\.\d+)?"
 _MARKUP = r"[*_+\s\-]{0,4}"
 _DIGIT_UNITS = r"""
-      (?:个)?百分点 | [%％‰] | 倍 | 成(?![立为功本员绩果型熟长就]) | [十百千]?[万亿] | 个?字节 | 兆(?!瓦) | 毫秒 | 微秒 | 小时
+      (?:个)?百分点 | [%％‰] | 倍 | 成(?![立为功本员绩果型熟长就])
+    | [十百千]?[万亿] | 个?字节 | 兆(?!瓦) | 毫秒 | 微秒 | 小时
     | [KMGTP]i?B(?:/s|/param|/token)?\b | [KMGT]iB\b | [GM](?![\w.\-]) | ms\b | (?:T|G)?FLOP[sS]?\b
     | (?:个\s*)?(?:图像\s*|视觉\s*|image\s+|visual\s+)?tokens?(?:/s)?\b
     | percent(?:age\s+points?)?\b | per\s+cent\b | times\b | fold\b | [x×](?![\w×]) | hours?\b
-    | thousand\b | million\b | billion\b | trillion\b | bytes?\b | (?:kilo|mega|giga|tera)bytes?\b | gigs?\b | megs?\b
+    | thousand\b | million\b | billion\b | trillion\b
+    | bytes?\b | (?:kilo|mega|giga|tera)bytes?\b | gigs?\b | megs?\b
 """
 _HAN = "零一二两三四五六七八九十百千半"
 _HAN_NUMBER = rf"[{_HAN}]*[一二两三四五六七八九十][{_HAN}点]*"
 _HAN_UNITS = r"""
-      [万亿][万亿]? | 倍 | 成(?![立为功本员绩果型熟长就不]) | 个?百分点 | 个?字节 | \s*[KMGTP]i?B\b | \s+?G\b | 兆 | 个?\s?tokens?\b
+      [万亿][万亿]? | 倍 | 成(?![立为功本员绩果型熟长就不]) | 个?百分点 | 个?字节
+    | \s*[KMGTP]i?B\b | \s+?G\b | 兆 | 个?\s?tokens?\b
 """
-_WORDS = [
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-    "twenty",
-    "thirty",
-    "forty",
-    "fifty",
-    "sixty",
-    "seventy",
-    "eighty",
-    "ninety",
-    "hundred",
-]
+_SMALL = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+_LARGE = "eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred"
+_WORDS = f"{_SMALL} {_LARGE}".split()
 _WORD = rf"\b(?:{'|'.join(_WORDS)})(?:[\s\-]+(?:and\s+)?(?:{'|'.join(_WORDS)}))*"
 _WORD_UNITS = r"""
       times\b(?!\s+(?:the|a)\s+matrix) | percent\b | per\s+cent\b | percentage\s+points?\b | fold\b | thousand\b

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lora_demo.pages.check_question import check_question
 from lora_demo.pages.content import Content
 from lora_demo.pages.evidence_pages import ledger_page, literature_page
 from lora_demo.pages.expand import Expander
 from lora_demo.pages.figure_pages import figure_pages
+from lora_demo.pages.handwritten import WrittenPage
 from lora_demo.pages.indexes import index_pages
 from lora_demo.pages.problem import Problem
 from lora_demo.pages.question_page import question_page
@@ -26,6 +28,7 @@ def generated_pages(content: Content, lang: str) -> Built:
     problems = list(content.problems)
     pages: dict[str, str] = {}
     for question in content.questions.values():
+        problems += check_question(question, content)
         expander = Expander(content, lang, question.page, question.path, problems)
         pages[question.page] = question_page(question, expander)
     pages |= index_pages(content, lang) | figure_pages(content, lang)
@@ -33,7 +36,7 @@ def generated_pages(content: Content, lang: str) -> Built:
     return Built(pages, sorted(set(problems)))
 
 
-def expand_page(content: Content, lang: str, page: str, source: str, text: str) -> Built:
-    """One hand-written page with its placeholders replaced. `source`: its file from the repository root."""
-    expander = Expander(content, lang, page, source)
-    return Built({page: expander.expand(text)}, expander.problems)
+def expand_written(content: Content, lang: str, written: WrittenPage) -> Built:
+    """One hand-written page with its placeholders replaced."""
+    expander = Expander(content, lang, written.page, written.source)
+    return Built({written.page: expander.expand(written.text, written.line)}, expander.problems)
