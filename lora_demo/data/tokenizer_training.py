@@ -7,9 +7,10 @@ questions costs one or two tokens. Training is deterministic; a test trains agai
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from lora_demo.data.template import END_OF_TURN, NEWLINE, START_OF_TURN
 from lora_demo.data.tokenizer import FIXED_IDS
@@ -42,16 +43,24 @@ def train(corpus: Iterable[str] = ()) -> Tokenizer:
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
         show_progress=False,
-        special_tokens=[*FIXED_IDS, START_OF_TURN, END_OF_TURN, AddedToken(NEWLINE, special=False, normalized=False)],
+        special_tokens=[*FIXED_IDS, START_OF_TURN, END_OF_TURN, NEWLINE],
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
     )
     tokenizer.train_from_iterator([*_built_in_lines(), *corpus], trainer)
-    return tokenizer
+    return _with_visible_newline(tokenizer)
 
 
 def as_json(tokenizer: Tokenizer) -> str:
     """The shipped file's exact text."""
     return tokenizer.to_str(pretty=True) + "\n"
+
+
+def _with_visible_newline(tokenizer: Tokenizer) -> Tokenizer:
+    """The trainer makes every reserved token special; a line break is text and must survive decoding."""
+    content = json.loads(tokenizer.to_str())
+    for token in content["added_tokens"]:
+        token["special"] = token["content"] != NEWLINE
+    return Tokenizer.from_str(json.dumps(content))
 
 
 def _built_in_lines() -> list[str]:
