@@ -76,5 +76,58 @@ def bench_data(
     typer.echo(json.dumps(command.summary(done), indent=1))
 
 
+@app.command()
+def figures(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names or patterns such as 'mgm2b.lora.*'; none: all.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Compare with what comes out now; write nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+) -> None:
+    """Recompute the named results and write qa/figures.json, or check it."""
+    from rich.console import Console
+
+    from lora_demo.figures.command import run
+    from lora_demo.results.paths import figures_file
+
+    code = run(
+        figures_file(), names or [], check=check, as_json=as_json, console=Console(), errors=Console(stderr=True)
+    )
+    raise typer.Exit(code)
+
+
+pages_app = typer.Typer(help="The question bank and the pages made from it.", no_args_is_help=True)
+app.add_typer(pages_app, name="pages")
+
+
+@pages_app.command("check")
+def pages_check(as_json: Annotated[bool, typer.Option("--json", help="Print the problems as JSON.")] = False) -> None:
+    """Check questions, figures in text, links, ledger and coverage without building the site."""
+    from lora_demo.pages.report import report
+    from lora_demo.results.paths import project_root
+
+    text, count = report(project_root(), as_json)
+    typer.echo(text)
+    raise typer.Exit(1 if count else 0)
+
+
+@app.command("new-question")
+def new_question_command(
+    question_id: Annotated[str, typer.Argument(metavar="TOPIC.SLUG", help="for example memory.what-lora-saves")],
+) -> None:
+    """Write a new question file with every field and section, ready to fill in."""
+    from lora_demo.pages.content import load
+    from lora_demo.pages.new_question import RefusedQuestion, new_question
+    from lora_demo.results.paths import project_root
+
+    root = project_root()
+    try:
+        file = new_question(root, load(root).topics, question_id)
+    except RefusedQuestion as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+    typer.echo(f"{file.relative_to(root)}: fill it in, then run `lora-demo pages check`")
+
+
 if __name__ == "__main__":
     app()

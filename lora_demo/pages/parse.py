@@ -13,6 +13,7 @@ from lora_demo.pages.question import FIELD_NAMES, FrontMatter, Question, Section
 from lora_demo.pages.yaml_source import read_yaml, validate
 
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*$\n?", re.DOTALL | re.MULTILINE)
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _HEADING = re.compile(r"^(##|###)[ \t]+(.+?)[ \t]*$", re.MULTILINE)
 
 
@@ -82,7 +83,7 @@ def _order(path: str, lang: str, found: list[tuple[str, Section]] | None, end: i
     for name in wanted:
         if name not in names:
             yield _problem(path, end, lang, f"the section `### {name}` is missing", f"add it under `## {lang}`")
-        elif not next(s.text for n, s in found if n == name):
+        elif not _COMMENT.sub("", next(s.text for n, s in found if n == name)).strip():
             yield _problem(path, lines[name], lang, f"the section `### {name}` is empty", "write it")
     for name in names:
         if name not in wanted or names.count(name) > 1:

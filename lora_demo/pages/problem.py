@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 
 
 @dataclass(frozen=True, order=True)
@@ -33,7 +34,13 @@ class InvalidContent(ValueError):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Advice for a misspelt name: ``write `a.b` (near: …)`` or what could be looked at instead."""
-    near = get_close_matches(name, list(known), n=3, cutoff=0.5)
+    near = _near(name, tuple(known))
     if near:
         return "did you mean " + " or ".join(f"`{one}`" for one in near) + "?"
     return "no known name is near it"
+
+
+@lru_cache(maxsize=4096)
+def _near(name: str, known: tuple[str, ...]) -> list[str]:
+    """Cached: one misspelt name often stands in many places, and comparing is slow."""
+    return get_close_matches(name, known, n=3, cutoff=0.5)
