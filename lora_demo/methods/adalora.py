@@ -124,9 +124,8 @@ class RankAllocator:
 
     def importance(self, layer: AdaLoRALinear) -> Float[Tensor, " r"]:
         """S_i per triplet: its value's score plus the mean scores of its two vectors."""
-        left, values, right = (
-            self.sensitivity[p] * self.uncertainty[p] for p in (layer.left, layer.values, layer.right)
-        )
+        triplet = (layer.left, layer.values, layer.right)
+        left, values, right = (self.sensitivity[p] * self.uncertainty[p] for p in triplet)
         return values + left.mean(dim=0) + right.mean(dim=1)
 
 

@@ -21,7 +21,7 @@ from transformers import DynamicCache
 
 from lora_demo.methods import surgery
 from lora_demo.methods.errors import MethodError
-from lora_demo.methods.module import AdapterModule
+from lora_demo.methods.module import AdapterModule, linear_features
 from lora_demo.methods.virtual_tokens import batch_size, cached_tokens, lengthen, refuse_second
 
 
@@ -72,7 +72,7 @@ class Prefix(AdapterModule):
         """Before the decoder runs: fill an empty cache with the prefix, and count its positions in."""
         if not self.enabled:
             return args, kwargs
-        if model.training and getattr(model, "is_gradient_checkpointing", False):
+        if model.training and any(getattr(module, "gradient_checkpointing", False) for module in model.modules()):
             raise MethodError("prefix tuning needs the cache, which activation checkpointing drops: switch it off")
         rows = batch_size(args, kwargs)
         if cached_tokens(kwargs) == 0:
@@ -87,8 +87,8 @@ class Prefix(AdapterModule):
 
 def attention_shape(model: nn.Module) -> tuple[int, int, int]:
     """(layers, kv_heads, head_dim), read off the attention modules."""
-    attentions = [module for module in model.modules() if hasattr(module, "k_proj") and hasattr(module, "head_dim")]
-    shapes = {(module.k_proj.out_features, module.head_dim) for module in attentions}
+    attentions: list[Any] = [m for m in model.modules() if hasattr(m, "k_proj") and hasattr(m, "head_dim")]
+    shapes = {(linear_features(attention.k_proj)[1], attention.head_dim) for attention in attentions}
     if len(shapes) != 1:
         raise MethodError(
             f"{type(model).__name__} is no decoder with equal attention layers (found {sorted(shapes) or 'none'}): "
