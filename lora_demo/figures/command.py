@@ -19,6 +19,7 @@ from lora_demo.results.record import RecordError
 from lora_demo.results.store import BrokenStore, load, save
 
 OK, FAILED, BAD_INPUT = 0, 1, 2
+NAMED_IN_FIX = 5
 BAD = (BrokenStore, BrokenLiterature, UnknownFigure, FigureError, RecordError, OSError)
 
 
@@ -50,19 +51,27 @@ def _check(verdicts: list[Verdict], path: Path, as_json: bool, console: Console)
         console.print_json(json.dumps({"checked": len(verdicts), "wrong": len(wrong), "figures": rows}))
     elif wrong:
         console.print(_table(wrong, path))
+        console.print(f"fix: {_fix(wrong)}", markup=False, highlight=False, soft_wrap=True)
     else:
         console.print(f"{len(verdicts)} figures checked, all fresh")
     return FAILED if wrong else OK
 
 
 def _table(wrong: list[Verdict], path: Path) -> Table:
-    table = Table(title=f"{len(wrong)} figures in {path.name} are not what they should be")
-    for heading in ("figure", "status", "field", "in the file", "computed now", "fix"):
+    table = Table(title=f"{len(wrong)} figures in {path.name} are not what they should be", title_justify="left")
+    table.add_column("figure", no_wrap=True)
+    for heading in ("status", "field", "in the file", "computed now"):
         table.add_column(heading, overflow="fold")
     for verdict in wrong:
-        cells = (verdict.name, verdict.status, verdict.field or "", verdict.old, verdict.new, verdict.fix)
-        table.add_row(*("" if cell is None else str(cell) for cell in cells))
+        cells = (verdict.status, verdict.field, verdict.old, verdict.new)
+        table.add_row(verdict.name, *("" if cell is None else str(cell) for cell in cells))
     return table
+
+
+def _fix(wrong: list[Verdict]) -> str:
+    """One command for a handful of names; the plain command rewrites everything and drops what nothing registers."""
+    short = len(wrong) <= NAMED_IN_FIX and all(verdict.status != "unregistered" for verdict in wrong)
+    return " ".join(["lora-demo figures", *(verdict.name for verdict in wrong)]) if short else "lora-demo figures"
 
 
 def _regenerate(

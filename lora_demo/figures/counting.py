@@ -1,10 +1,17 @@
-"""What a method would train, counted on the modules of a built model."""
+"""What a method trains, counted by applying it to a model on the meta device."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
+from typing import Any
 
+import torch
 from torch import nn
+
+from lora_demo.figures.geometry import fresh
+from lora_demo.methods.counting import count_parameters
+from lora_demo.methods.registry import apply
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 MLP = ("gate_proj", "up_proj", "down_proj")
@@ -38,6 +45,15 @@ def linears(model: nn.Module, names: Iterable[str]) -> list[nn.Linear]:
     return found
 
 
-def lora(model: nn.Module, targets: str, rank: int) -> int:
-    """LoRA's parameters: r x (in + out) for each target."""
-    return sum(rank * (layer.in_features + layer.out_features) for layer in linears(model, TARGETS[targets]))
+def trained(model: str, method: str, **settings: Any) -> int:
+    """Parameters that `method` trains on a freshly built language model."""
+    adapted = fresh(model)
+    with torch.device("meta"):
+        apply(adapted, method, **settings)
+    return count_parameters(adapted).trainable
+
+
+@cache
+def lora(model: str, targets: str, rank: int) -> int:
+    """LoRA's parameters on the named target set."""
+    return trained(model, "lora", targets=TARGETS[targets], r=rank, alpha=rank)

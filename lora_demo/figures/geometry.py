@@ -1,4 +1,4 @@
-"""Full-size models on the meta device: real classes and real shapes, no storage."""
+"""Full-size models on the meta device: real classes and real shapes, no storage. Each is built once."""
 
 from __future__ import annotations
 
@@ -6,118 +6,87 @@ from functools import cache
 
 import torch
 from torch import nn
-from transformers import (
-    BertConfig,
-    BertModel,
-    CLIPVisionConfig,
-    CLIPVisionModel,
-    ConvNextConfig,
-    ConvNextModel,
-    GemmaConfig,
-    GemmaForCausalLM,
-    LlamaConfig,
-    LlamaForCausalLM,
-    Qwen2Config,
-    Qwen2ForCausalLM,
+from transformers import BertConfig, BertModel, Qwen2Config, Qwen2ForCausalLM
+
+from lora_demo.models.config import LLMConfig
+from lora_demo.models.llm import CausalLM, build_llm
+from lora_demo.models.mgm import MGM
+from lora_demo.models.presets import LLAMA_3_2_3B, MGM_2B
+
+LLAMA_2_7B = LLMConfig(
+    family="llama",
+    vocab_size=32_000,
+    hidden_size=4_096,
+    intermediate_size=11_008,
+    num_hidden_layers=32,
+    num_attention_heads=32,
+    num_key_value_heads=32,
+    head_dim=128,
+    tie_word_embeddings=False,
+    hidden_act="silu",
 )
+LLAMA_3_1_8B = LLMConfig(
+    family="llama",
+    vocab_size=128_256,
+    hidden_size=4_096,
+    intermediate_size=14_336,
+    num_hidden_layers=32,
+    num_attention_heads=32,
+    num_key_value_heads=8,
+    head_dim=128,
+    tie_word_embeddings=False,
+    hidden_act="silu",
+)
+QWEN_2_5_7B = {
+    "vocab_size": 152_064,
+    "hidden_size": 3_584,
+    "intermediate_size": 18_944,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 28,
+    "num_key_value_heads": 4,
+}
+BERT_LARGE = {"hidden_size": 1_024, "intermediate_size": 4_096, "num_hidden_layers": 24, "num_attention_heads": 16}
+LANGUAGE_MODELS = {
+    "gemma-2b": lambda: build_llm(MGM_2B.llm),
+    "llama-2-7b": lambda: build_llm(LLAMA_2_7B),
+    "llama-3.1-8b": lambda: build_llm(LLAMA_3_1_8B),
+    "llama-3.2-3b": lambda: build_llm(LLAMA_3_2_3B),
+    "qwen2.5-7b": lambda: Qwen2ForCausalLM(Qwen2Config(**QWEN_2_5_7B)),
+}
 
 
 @cache
-def gemma_2b() -> GemmaForCausalLM:
-    """The language model of MGM-2B (Gemma-2B)."""
-    config = GemmaConfig(
-        vocab_size=256_000,
-        hidden_size=2_048,
-        intermediate_size=16_384,
-        num_hidden_layers=18,
-        num_attention_heads=8,
-        num_key_value_heads=1,
-        head_dim=256,
-    )
+def mgm_2b() -> MGM:
+    """The whole vision-language model. Shared: adapt a `fresh` language model instead."""
     with torch.device("meta"):
-        return GemmaForCausalLM(config)
+        return MGM(MGM_2B)
 
 
-@cache
-def clip() -> CLIPVisionModel:
-    """CLIP ViT-L/14-336, the tower that yields the queries."""
-    config = CLIPVisionConfig(
-        hidden_size=1024,
-        intermediate_size=4096,
-        num_hidden_layers=24,
-        num_attention_heads=16,
-        image_size=336,
-        patch_size=14,
-        projection_dim=768,
-    )
-    with torch.device("meta"):
-        return CLIPVisionModel(config)
+def gemma_2b() -> CausalLM:
+    """MGM-2B's language model."""
+    return mgm_2b().language_model
 
 
-@cache
-def convnext() -> nn.Module:
-    """ConvNeXt-L without the pooled norm that transformers adds and MGM lacks."""
-    config = ConvNextConfig(hidden_sizes=[192, 384, 768, 1536], depths=[3, 3, 27, 3])
-    with torch.device("meta"):
-        model = ConvNextModel(config)
-    return nn.ModuleList([model.embeddings, model.encoder])
-
-
-@cache
-def projector() -> nn.Module:
-    """The two-layer projector from CLIP's width to Gemma's."""
-    with torch.device("meta"):
-        return nn.Sequential(nn.Linear(1024, 2048), nn.GELU(), nn.Linear(2048, 2048))
-
-
-@cache
 def mining() -> nn.Module:
-    """Patch-info mining: query, key and value projections, each a LayerNorm and a Linear."""
-    with torch.device("meta"):
-        return nn.ModuleList(nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 1024)) for width in (1024, 2880, 2880))
+    """Patch-info mining: query, key and value projections."""
+    model = mgm_2b()
+    return nn.ModuleList([model.vlm_uni_query_projector, model.vlm_uni_aux_projector, model.vlm_uni_val_projector])
 
 
 @cache
 def language_model(name: str) -> nn.Module:
-    """A causal language model by preset name."""
-    if name == "gemma-2b":
-        return gemma_2b()
+    """A causal language model, shared by all who only count."""
+    return fresh(name)
+
+
+def fresh(name: str) -> nn.Module:
+    """A causal language model of one's own, to put an adapter into."""
     with torch.device("meta"):
-        return _BUILD[name]()
+        return LANGUAGE_MODELS[name]()
 
 
 @cache
 def bert(size: str) -> BertModel:
     """BERT as published, `base` or `large`, without a task head."""
-    large = dict(hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, num_attention_heads=16)
     with torch.device("meta"):
-        return BertModel(BertConfig(**(large if size == "large" else {})))
-
-
-_BUILD = {
-    "llama-2-7b": lambda: LlamaForCausalLM(LlamaConfig()),
-    "llama-3.1-8b": lambda: LlamaForCausalLM(
-        LlamaConfig(vocab_size=128_256, intermediate_size=14_336, num_key_value_heads=8)
-    ),
-    "llama-3.2-3b": lambda: LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=128_256,
-            hidden_size=3_072,
-            intermediate_size=8_192,
-            num_hidden_layers=28,
-            num_attention_heads=24,
-            num_key_value_heads=8,
-            tie_word_embeddings=True,
-        )
-    ),
-    "qwen2.5-7b": lambda: Qwen2ForCausalLM(
-        Qwen2Config(
-            vocab_size=152_064,
-            hidden_size=3_584,
-            intermediate_size=18_944,
-            num_hidden_layers=28,
-            num_attention_heads=28,
-            num_key_value_heads=4,
-        )
-    ),
-}
+        return BertModel(BertConfig(**(BERT_LARGE if size == "large" else {})))

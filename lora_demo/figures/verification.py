@@ -25,11 +25,10 @@ class Verdict:
 
     @property
     def fix(self) -> str:
-        return (
-            ""
-            if self.status == "fresh"
-            else f"lora-demo figures {self.name if self.status != 'unregistered' else ''}".rstrip()
-        )
+        """The command that puts it right; the plain one also drops what nothing registers."""
+        if self.status == "fresh":
+            return ""
+        return "lora-demo figures" if self.status == "unregistered" else f"lora-demo figures {self.name}"
 
 
 def verify(stored: Mapping[str, Figure], definitions: Mapping[str, Definition], *, whole: bool) -> list[Verdict]:

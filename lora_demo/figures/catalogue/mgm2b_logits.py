@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from lora_demo.figures.geometry import clip, gemma_2b
+import math
+
+from lora_demo.figures.geometry import gemma_2b, mgm_2b
 from lora_demo.figures.registry import both, figure
 from lora_demo.results.units import BYTES_PER_VALUE
 
@@ -10,7 +12,6 @@ NAIVE = both(
     "所有位置都算：bf16 logits、fp32 log-softmax、fp32 梯度、bf16 梯度同时在",
     "at every position: bf16 logits, fp32 log-softmax, fp32 gradient and bf16 gradient are alive together",
 )
-MAX_LENGTH = 2048
 
 
 @figure("mgm2b.vocab", unit="1", title=both("Gemma-2B 的词表大小", "size of Gemma-2B's vocabulary"))
@@ -31,8 +32,7 @@ def layers() -> int:
 @figure("mgm2b.image_tokens", unit="tokens", title=both("一张图占的 token 数", "tokens that one image takes"))
 def image_tokens() -> int:
     """CLIP's patches, without the class token."""
-    config = clip().config
-    return (config.image_size // config.patch_size) ** 2
+    return mgm_2b().config.image_tokens
 
 
 @figure(
@@ -42,7 +42,9 @@ def image_tokens() -> int:
     conditions=both("图像 token 展开以后", "after the image tokens are spliced in"),
 )
 def max_length() -> int:
-    return MAX_LENGTH
+    length = mgm_2b().config.splice.max_length
+    assert length is not None
+    return length
 
 
 @figure(
@@ -103,3 +105,13 @@ def fp32_at(length: int) -> int:
 )
 def supervised() -> int:
     return 64 * naive()
+
+
+@figure(
+    "mgm2b.embed_scale",
+    unit="ratio",
+    title=both("Gemma 给词嵌入乘的系数", "factor that Gemma multiplies its embeddings with"),
+    conditions=both("隐藏维度的平方根；图像 token 也要乘", "square root of the hidden size; image tokens need it too"),
+)
+def embed_scale() -> float:
+    return math.sqrt(hidden())

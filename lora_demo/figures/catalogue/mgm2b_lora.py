@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lora_demo.figures.catalogue.mgm2b_parts import full, stage_one, total
 from lora_demo.figures.counting import TARGETS, linears, lora
-from lora_demo.figures.geometry import gemma_2b
+from lora_demo.figures.geometry import gemma_2b, mgm_2b
 from lora_demo.figures.registry import both, figure
 from lora_demo.results.units import BYTES_PER_VALUE
 
@@ -33,8 +33,8 @@ OF_BASE = both("相对基座总参数量；投影层和视觉塔冻结", "of the
     words={"targets": WHERE},
 )
 def trainable(targets: str, rank: int) -> int:
-    """Sum of r x (in + out) over the target modules of the built language model."""
-    return lora(gemma_2b(), targets, rank)
+    """What LoRA trains on the built language model; r x (in + out) per target."""
+    return lora("gemma-2b", targets, rank)
 
 
 @figure(
@@ -158,3 +158,15 @@ def file_ratio() -> float:
 )
 def full_over_lora() -> float:
     return full() / trainable("all", 16)
+
+
+@figure(
+    "mgm2b.lora.modules.clip_hit",
+    unit="1",
+    title=both("按后缀匹配 q、v 时误中的 CLIP 线性层", "CLIP layers that a suffix match on q and v hits by mistake"),
+    conditions=both(
+        "把整个 MGM 交给 PEFT、只写 q_proj 和 v_proj 时", "when the whole MGM is wrapped with bare q_proj and v_proj"
+    ),
+)
+def clip_hit() -> int:
+    return len(linears(mgm_2b().vision_tower, TARGETS["qv"]))

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from lora_demo.figures.catalogue.mgm2b_parts import total
-from lora_demo.figures.counting import biases, linears
-from lora_demo.figures.geometry import clip, convnext, gemma_2b, mining, projector
+from lora_demo.figures.counting import biases, linears, trained
+from lora_demo.figures.geometry import gemma_2b, mgm_2b, mining
 from lora_demo.figures.registry import both, figure
 
 LLM_ONLY = both("只作用在语言模型上", "on the language model only")
+LLM = "gemma-2b"
 PREFIX_TOKENS = (20, 30, 50, 100)
 
 
 def _hidden() -> int:
     return gemma_2b().config.hidden_size
-
-
-def _layers() -> int:
-    return len(gemma_2b().model.layers)
-
-
-def _bottleneck(width: int) -> int:
-    """Down and up projection of one adapter, both with a bias."""
-    return 2 * _hidden() * width + width + _hidden()
 
 
 def _outputs(*names: str) -> int:
@@ -36,7 +28,7 @@ def _outputs(*names: str) -> int:
     over={"width": (64, 256)},
 )
 def houlsby(width: int) -> int:
-    return 2 * _layers() * _bottleneck(width)
+    return trained(LLM, "adapter", bottleneck=width)
 
 
 @figure(
@@ -57,7 +49,7 @@ def houlsby_share(width: int) -> float:
     title=both("每层一个 Adapter、瓶颈 64 的参数量", "parameters of one adapter per layer with bottleneck 64"),
 )
 def single_adapter() -> int:
-    return _layers() * _bottleneck(64)
+    return trained(LLM, "adapter", targets=["down_proj"], bottleneck=64)
 
 
 @figure(
@@ -73,7 +65,7 @@ def single_adapter() -> int:
 )
 def prefix(tokens: int) -> int:
     """Each virtual token owns a key and a value in every layer."""
-    return tokens * _outputs("k_proj", "v_proj")
+    return trained(LLM, "prefix", count=tokens)
 
 
 @figure(
@@ -101,8 +93,7 @@ def prefix_share(tokens: int) -> float:
 def projected_prefix() -> int:
     """Embedding t x w, Linear w -> w, Linear w -> 2 L w, with w the width of all KV heads."""
     config = gemma_2b().config
-    width, out = config.num_key_value_heads * config.head_dim, _outputs("k_proj", "v_proj")
-    return 20 * width + (width * width + width) + (width * out + out)
+    return trained(LLM, "prefix", count=20, hidden=config.num_key_value_heads * config.head_dim)
 
 
 @figure(
@@ -111,7 +102,7 @@ def projected_prefix() -> int:
     title=both("Prompt Tuning 20 个虚拟 token 的参数量", "parameters of prompt tuning with 20 virtual tokens"),
 )
 def prompt() -> int:
-    return 20 * _hidden()
+    return trained(LLM, "prompt", count=20)
 
 
 @figure(
@@ -133,7 +124,7 @@ def ptuning() -> int:
     conditions=both("q、v 的输出和 down 的输入", "outputs of q and v, input of down"),
 )
 def ia3_peft() -> int:
-    return _outputs("q_proj", "v_proj") + _mlp_inputs()
+    return trained(LLM, "ia3", targets=["q_proj", "v_proj", "down_proj"], feedforward=["down_proj"])
 
 
 @figure(
@@ -143,11 +134,7 @@ def ia3_peft() -> int:
     conditions=both("k、v 的输出和 down 的输入", "outputs of k and v, input of down"),
 )
 def ia3_classic() -> int:
-    return _outputs("k_proj", "v_proj") + _mlp_inputs()
-
-
-def _mlp_inputs() -> int:
-    return sum(layer.in_features for layer in linears(gemma_2b(), ["down_proj"]))
+    return trained(LLM, "ia3", targets=["k_proj", "v_proj", "down_proj"], feedforward=["down_proj"])
 
 
 @figure(
@@ -157,7 +144,7 @@ def _mlp_inputs() -> int:
     conditions=LLM_ONLY,
 )
 def layer_norm_tuning() -> int:
-    return sum(p.numel() for name, p in gemma_2b().named_parameters() if "norm" in name)
+    return trained(LLM, "layernorm")
 
 
 @figure(
@@ -172,14 +159,14 @@ def bitfit() -> int:
 
 @figure("mgm2b.bias.clip", unit="params", title=both("CLIP 塔里的 bias 数", "bias values in the CLIP tower"))
 def clip_biases() -> int:
-    return biases(clip())
+    return biases(mgm_2b().vision_tower)
 
 
 @figure(
     "mgm2b.bias.convnext", unit="params", title=both("ConvNeXt 塔里的 bias 数", "bias values in the ConvNeXt tower")
 )
 def convnext_biases() -> int:
-    return biases(convnext())
+    return biases(mgm_2b().vision_tower_aux)
 
 
 @figure(
@@ -188,7 +175,7 @@ def convnext_biases() -> int:
     title=both("投影层和细节挖掘模块里的 bias 数", "bias values in projector and patch-info mining"),
 )
 def projector_biases() -> int:
-    return biases(projector()) + biases(mining())
+    return biases(mgm_2b().mm_projector) + biases(mining())
 
 
 @figure(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lora_demo.figures.counting import parameters
-from lora_demo.figures.geometry import clip, convnext, gemma_2b, mining, projector
+from lora_demo.figures.geometry import gemma_2b, mgm_2b, mining
 from lora_demo.figures.registry import both, figure
 
 TIED = both("输出层与词嵌入共用一个矩阵，只算一次", "the output layer shares the embedding matrix, which counts once")
@@ -48,14 +48,14 @@ def layer() -> int:
 
 @figure("mgm2b.params.clip", unit="params", title=both("CLIP 视觉塔的参数量", "parameters of the CLIP tower"))
 def clip_tower() -> int:
-    return parameters(clip())
+    return parameters(mgm_2b().vision_tower)
 
 
 @figure(
     "mgm2b.params.convnext", unit="params", title=both("ConvNeXt 视觉塔的参数量", "parameters of the ConvNeXt tower")
 )
 def convnext_tower() -> int:
-    return parameters(convnext())
+    return parameters(mgm_2b().vision_tower_aux)
 
 
 @figure(
@@ -73,7 +73,7 @@ def towers() -> int:
     title=both("MGM-2B 两层 MLP 投影层的参数量", "parameters of MGM-2B's two-layer projector"),
 )
 def mlp_projector() -> int:
-    return parameters(projector())
+    return parameters(mgm_2b().mm_projector)
 
 
 @figure(
@@ -89,7 +89,7 @@ def patch_mining() -> int:
     "mgm2b.params.total", unit="params", title=both("MGM-2B 的总参数量", "parameters of MGM-2B in all"), conditions=TIED
 )
 def total() -> int:
-    return llm() + towers() + mlp_projector() + patch_mining()
+    return parameters(mgm_2b())
 
 
 @figure(

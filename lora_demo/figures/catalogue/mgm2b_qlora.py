@@ -26,9 +26,10 @@ def _quantised_values() -> int:
     title=both("MGM-2B 语言模型量化成 NF4 后的权重", "MGM-2B's weights with the language model in NF4"),
     conditions=QUANTISED,
 )
-def weights() -> float:
+def weights() -> int:
     packed = _quantised_values()
-    return packed * nf4_double_quant_bits() / BITS_PER_BYTE + (total() - packed) * bytes_per_parameter("frozen_bf16")
+    quantised = packed * nf4_double_quant_bits() / BITS_PER_BYTE
+    return round(quantised + (total() - packed) * bytes_per_parameter("frozen_bf16"))
 
 
 @figure(
@@ -40,8 +41,8 @@ def weights() -> float:
         QUANTISED["en"] + "; bf16 adapters; no activations, no logits",
     ),
 )
-def states() -> float:
-    return weights() + trainable("all", 16) * bytes_per_parameter("full_bf16")
+def states() -> int:
+    return int(weights() + trainable("all", 16) * bytes_per_parameter("full_bf16"))
 
 
 @figure(

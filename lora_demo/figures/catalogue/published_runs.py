@@ -22,7 +22,7 @@ BAND = both(
     conditions=BAND,
 )
 def accuracy_band() -> float:
-    accuracy, problems = cited("peft2026runs.lora_r32.accuracy"), cited("peft2026runs.test_problems")
+    accuracy, problems = cited("peft2026runs.lora_r32.accuracy"), cited("peft2026runs.test_size")
     return 100 * NORMAL_95 * math.sqrt(accuracy * (1 - accuracy) / problems)
 
 

@@ -8,6 +8,7 @@ from lora_demo.figures.counting import TARGETS, biases, linears, lora, parameter
 from lora_demo.figures.geometry import language_model
 from lora_demo.figures.registry import both, figure
 
+BITS_PER_BYTE = 8
 PRESETS = {
     "llama2_7b": "llama-2-7b",
     "llama31_8b": "llama-3.1-8b",
@@ -49,7 +50,7 @@ def total(model: str) -> int:
     words={"model": NAMES, "targets": WHERE},
 )
 def trainable(model: str, targets: str, rank: int) -> int:
-    return lora(language_model(PRESETS[model]), targets, rank)
+    return lora(PRESETS[model], targets, rank)
 
 
 @figure(
@@ -119,9 +120,10 @@ def lora_states(model: str) -> int:
     over={"model": PRESETS},
     words={"model": NAMES},
 )
-def nf4_weights(model: str) -> float:
+def nf4_weights(model: str) -> int:
     packed = sum(m.weight.numel() for m in linears(language_model(PRESETS[model]), TARGETS["all"]))
-    return packed * nf4_double_quant_bits() / 8 + (total(model) - packed) * bytes_per_parameter("frozen_bf16")
+    quantised = packed * nf4_double_quant_bits() / BITS_PER_BYTE
+    return round(quantised + (total(model) - packed) * bytes_per_parameter("frozen_bf16"))
 
 
 @figure(
@@ -132,8 +134,8 @@ def nf4_weights(model: str) -> float:
     over={"model": PRESETS},
     words={"model": NAMES},
 )
-def qlora_states(model: str) -> float:
-    return nf4_weights(model) + trainable(model, "all", 16) * bytes_per_parameter("full_bf16")
+def qlora_states(model: str) -> int:
+    return int(nf4_weights(model) + trainable(model, "all", 16) * bytes_per_parameter("full_bf16"))
 
 
 @figure(
