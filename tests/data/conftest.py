@@ -31,5 +31,10 @@ def gemma_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def sentencepiece_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _neighbour("gemma_like").save_sentencepiece(tmp_path_factory.mktemp("sentencepiece"))
+
+
+@pytest.fixture(scope="session")
 def nano() -> TextTokenizer:
     return tokenizer.nano()

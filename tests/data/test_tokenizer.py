@@ -81,6 +81,14 @@ def test_transformers_converts_the_same_vocabulary(gemma_folder: Path, gemma_lik
         assert theirs.encode(text, add_special_tokens=False) == gemma_like.encode(text)
 
 
+def test_a_folder_with_only_tokenizer_model_is_converted(sentencepiece_folder: Path, gemma_like: TextTokenizer):
+    converted = tokenizer.load(sentencepiece_folder)
+    for text in (" ab a?<end_of_turn>\n", "x\n\ny", "世"):
+        as_pieces = [[found.backend.id_to_token(i) for i in found.encode(text)] for found in (converted, gemma_like)]
+        assert as_pieces[0] == as_pieces[1]
+        assert converted.decode(converted.encode(text), skip_special=False) == text
+
+
 @pytest.mark.parametrize("name", ["<pad>", "<bos>", "<eos>", "<unk>"])
 def test_other_ids_than_gemmas_are_refused(tmp_path: Path, gemma_folder: Path, name: str):
     _edited(gemma_folder, tmp_path, lambda vocab: vocab.update({name: vocab["z"], "z": vocab[name]}))
