@@ -116,11 +116,11 @@ class AuxConfig:
     image_size: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "dims", tuple(self.dims))
-        object.__setattr__(self, "depths", tuple(self.depths))
+        _positive("aux", self, "image_size")
         same = len(self.dims) == len(self.depths) > 0
         _need("aux", same, f"dims {self.dims} and depths {self.depths} must name the same stages")
-        _need("aux", min(self.dims + self.depths) > 0, "dims and depths must be positive")
+        whole = all(isinstance(size, int) and size > 0 for size in (*self.dims, *self.depths))
+        _need("aux", whole, "dims and depths must be positive whole numbers")
         smallest = CONVNEXT_STEM_STRIDE * 2 ** (len(self.dims) - 1)
         large_enough = self.image_size >= smallest and self.image_size % CONVNEXT_STEM_STRIDE == 0
         _need("aux", large_enough, f"image_size {self.image_size} must be a multiple of 4 and at least {smallest}")
@@ -206,7 +206,9 @@ def _part(kind: type, key: str, values: Any, name: str) -> Any:
 
 
 def _nested(field: str, value: Any) -> Any:
-    return Llama3Rope(**value) if field == "rope_scaling" and value is not None else value
+    if field == "rope_scaling" and value is not None:
+        return Llama3Rope(**value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _need(part: str, condition: bool, problem: str) -> None:

@@ -155,7 +155,7 @@ class MGM(nn.Module):
         features: TowerFeatures | None = None,
         plan: Plan | None = None,
         supervised_only: bool = False,
-        denominator: float | None = None,
+        denominator: float | int | Tensor | None = None,
     ) -> MGMOutput:
         """Logits, and with labels the loss.
 
@@ -212,7 +212,7 @@ class MGM(nn.Module):
     def _head(self, hidden: Tensor) -> Tensor:
         return self.language_model.lm_head(hidden)
 
-    def _supervise(self, hidden: Tensor, plan: Plan, supervised_only: bool, denominator: float | None) -> MGMOutput:
+    def _supervise(self, hidden: Tensor, plan: Plan, supervised_only: bool, denominator: float | int | Tensor | None) -> MGMOutput:
         places = plan.supervised
         if not places:
             raise ValueError("no label in this batch counts in the loss: every one is ignored or was cut off")

@@ -75,13 +75,16 @@ class Plan:
 
     @property
     def supervised(self) -> tuple[tuple[int, int, int], ...]:
-        """(row, position, target) for every position whose next token counts in the loss."""
-        labels = self.labels or ()
+        """(row, position, target) for every position whose next token counts in the loss.
+
+        A padding position predicts nothing: with left padding a row's first token has no predecessor, as in a row
+        that stands alone.
+        """
         return tuple(
             (r, t, target)
-            for r, row in enumerate(labels)
+            for r, (row, real) in enumerate(zip(self.labels or (), self.mask, strict=False))
             for t, target in enumerate(row[1:])
-            if target != self.ignore_index
+            if target != self.ignore_index and real[t]
         )
 
 

@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,17 +49,11 @@ class Entry:
         return math.prod(self.shape)
 
 
-class TensorFile(Protocol):
-    """A file of named tensors. `pieces` yields flat pieces in order, each with the index of its first element."""
-
-    path: Path
-    entries: dict[str, Entry]
-
-    def pieces(self, key: str) -> Iterator[tuple[int, Tensor]]: ...
-
-
 class SafetensorsFile:
-    """A safetensors file: 8 bytes of header length, the header as JSON, then the tensors' bytes."""
+    """A safetensors file: 8 bytes of header length, the header as JSON, then the tensors' bytes.
+
+    `pieces` yields flat pieces of a tensor in order, each with the index of its first element.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -91,7 +85,10 @@ class SafetensorsFile:
 
 
 class PickleFile:
-    """A torch file holding one flat dictionary of tensors, read without running any code it may contain."""
+    """A torch file holding one flat dictionary of tensors, read without running any code it may contain.
+
+    Used like `SafetensorsFile`.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -106,6 +103,9 @@ class PickleFile:
         step = PIECE // flat.element_size()
         for offset in range(0, flat.numel(), step):
             yield offset, flat[offset : offset + step]
+
+
+TensorFile = SafetensorsFile | PickleFile
 
 
 def open_tensors(path: Path) -> TensorFile:
