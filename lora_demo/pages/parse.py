@@ -25,8 +25,11 @@ def parse_question(path: str, text: str) -> Question:
         fix = "begin the file with `---`, the fields, and `---`"
         raise InvalidContent([Problem(path, 1, 1, "front matter", "there is none", fix)])
     source = read_yaml(path, front.group(1), first_line=2)
-    meta = validate(FrontMatter, source, FIELD_NAMES)
     answers, problems = _answers(path, text, front.end())
+    try:
+        meta = validate(FrontMatter, source, FIELD_NAMES)
+    except InvalidContent as error:
+        raise InvalidContent([*error.problems, *problems]) from error
     problems += _identity(path, meta, source.place(("id",)))
     if problems:
         raise InvalidContent(problems)

@@ -7,15 +7,15 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, StringConstraints
 
-from lora_demo.pages.yaml_source import Strict, YamlSource, field_names
+from lora_demo.pages.yaml_source import EVIDENCE_PATTERN, ID_PATTERN, Strict, YamlSource, field_names
 
 Level = Literal["junior", "mid", "senior"]
 Kind = Literal["concept", "math", "number", "engineering", "comparison", "behaviour", "coding"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-QuestionId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+$")]
-Evidence = Annotated[str, StringConstraints(pattern=r"^(tests/\S+\.py::\S+|fig:\S+|cite:\S+)$")]
+QuestionId = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+Evidence = Annotated[str, StringConstraints(pattern=EVIDENCE_PATTERN)]
 
 
 class Both(Strict):

@@ -108,9 +108,9 @@ def _rubric(question: Question, expander: Expander) -> str:
         first = question.source.place(("rubric", index, lang))[0]
         said = expander.expand(getattr(point, lang), first, where=f"rubric[{index}].{lang}")
         mark = f'<span class="level level-{point.level}">{LEVELS[lang][point.level]}</span>'
-        rows.append(f'<li><label><input type="checkbox"> {mark} <span markdown="span">{said}</span></label></li>')
+        rows.append(f'- <label><input type="checkbox"> {mark} {said}</label>')
     listed = "\n".join(rows)
-    return f'## {word(lang, "rubric")} {{ #rubric }}\n\n<ul class="rubric" markdown="1">\n{listed}\n</ul>'
+    return f'## {word(lang, "rubric")} {{ #rubric }}\n\n<div class="rubric" markdown="1">\n\n{listed}\n\n</div>'
 
 
 def _foot(question: Question, expander: Expander) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Context
 
 # A spoken number keeps the fewest digits, at most three, whose error stays within this share of the value.
 SPOKEN_ERROR = 0.016
@@ -20,31 +21,29 @@ class Rounded:
 
     @property
     def exact(self) -> bool:
-        return abs(float(self.text) - self.value) <= 1e-9 * abs(self.value)
+        return says(self.text, self.value)
 
 
 def significant(value: float, digits: int) -> str:
     """`value` at `digits` significant digits: no exponent, no separators, no zeros after the last decimal."""
-    if value == 0:
-        return "0"
-    rounded = float(f"{value:.{digits - 1}e}")
-    text = f"{rounded:.15f}" if abs(rounded) < 1e6 else f"{rounded:.0f}"
-    return significant_tail(text, digits)
+    text = _rounded(value, digits)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def significant_tail(text: str, digits: int) -> str:
-    """Drop the noise that binary fractions leave after the last significant decimal."""
-    if "." not in text:
-        return text
-    whole, _, rest = text.partition(".")
-    leading = len(rest) - len(rest.lstrip("0")) if int(whole) == 0 else 0
-    keep = digits + leading if int(whole) == 0 else max(digits - len(whole.lstrip("-")), 0)
-    return f"{float(text):.{keep}f}".rstrip("0").rstrip(".") if keep else f"{float(text):.0f}"
+def three_digits(value: float) -> str:
+    """Three significant digits; a zero that rounding left stays (0.650), one that says nothing goes (0.65)."""
+    bare = significant(value, 3)
+    return bare if says(bare, value) else _rounded(value, 3)
+
+
+def says(text: str, value: float) -> bool:
+    """Whether the text is the value itself, nothing rounded."""
+    return abs(float(text) - value) <= 1e-9 * abs(value)
 
 
 def for_the_ear(value: float) -> str:
     """The fewest significant digits within SPOKEN_ERROR; what three digits say exactly stays as it is."""
-    if abs(float(significant(value, 3)) - value) <= 1e-9 * abs(value):
+    if says(significant(value, 3), value):
         return significant(value, 3)
     for digits in (1, 2):
         text = significant(value, digits)
@@ -53,15 +52,20 @@ def for_the_ear(value: float) -> str:
     return significant(value, 3)
 
 
-def scaled(value: float, steps: Steps, digits: int | None = None) -> Rounded:
+def _rounded(value: float, digits: int) -> str:
+    # repr: the shortest decimal that is this float, so that 0.645 rounds as it reads.
+    return format(Context(prec=digits).create_decimal(repr(value)), "f")
+
+
+def scaled(value: float, steps: Steps, ear: bool = True) -> Rounded:
     """`value` in the largest step in which it rounds to at least one; plain below the smallest step.
 
-    steps   (size, word), the largest first
-    digits  significant digits to keep; None rounds for the ear
+    steps  (size, word), the largest first
+    ear    round for the ear; otherwise to three digits
     """
     for size, word in (*steps, (1.0, "")):
         number = value / size
-        text = for_the_ear(number) if digits is None else significant(number, digits)
+        text = for_the_ear(number) if ear else three_digits(number)
         if abs(float(text)) >= 1 or size == 1.0:
             return Rounded(text, number, word)
     raise AssertionError("the last step is 1")

@@ -53,8 +53,9 @@ def _count(figure: Figure, lang: str) -> str:
 
 
 def _a_little_over(rounded: Rounded) -> bool:
-    """Whether 多 fits: 1961 is 1960 多; 30.2 is not 30 多, which one hears as 31 to 39."""
-    return rounded.text.isdigit() and len(rounded.text) >= 3 and 0.5 <= rounded.value - float(rounded.text) < 10
+    """Whether 多 fits: 1961 is 1960 多; 302 is not 300 多, which one hears as up to 399."""
+    tens = len(rounded.text) >= 3 and rounded.text.endswith("0") and not rounded.text.endswith("00")
+    return tens and rounded.text.isdigit() and 0.5 <= rounded.value - float(rounded.text) < 10
 
 
 def _bytes(figure: Figure, lang: str) -> str:
@@ -112,6 +113,17 @@ def _seconds(figure: Figure, lang: str) -> str:
     return _about(Rounded(for_the_ear(figure.value / size), figure.value / size), _TIMES[lang][size], figure, lang)
 
 
+def _named(zh: str, en: str) -> Callable[[Figure, str], str]:
+    """A unit that does not scale: three digits matter, so rounding is for the ear only beyond them."""
+
+    def write(figure: Figure, lang: str) -> str:
+        rounded = Rounded(for_the_ear(figure.value), figure.value)
+        tail = {"zh": zh, "en": en.removesuffix("s") if rounded.text == "1" else en}[lang]
+        return _about(rounded, f" {tail}", figure, lang)
+
+    return write
+
+
 def _plain(figure: Figure, lang: str) -> str:
     rounded = scaled(figure.value, _COUNTS[lang])
     return _about(rounded, f"{rounded.scale} {figure.unit}", figure, lang)
@@ -129,5 +141,7 @@ _WRITERS: dict[str, Callable[[Figure, str], str]] = {
     "acc": _accuracy,
     "ratio": _ratio,
     "s": _seconds,
+    "ms": _named("毫秒", "milliseconds"),
+    "points": _named("个点", "points"),
 }
 UNITS = frozenset(_WRITERS)

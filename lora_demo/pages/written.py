@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lora_demo.pages.rounding import grouped, scaled, significant
+from lora_demo.pages.rounding import grouped, scaled, significant, three_digits
 from lora_demo.pages.spoken import spoken
 from lora_demo.results.figure import Figure
 from lora_demo.results.units import GIB, KIB, MIB
@@ -11,7 +11,14 @@ FORMS = ("spoken", "short", "exact")
 _COUNTS = {"zh": ((1e8, " 亿"), (1e4, " 万")), "en": ((1e9, " B"), (1e6, " M"), (1e3, " K"))}
 _BYTES = ((1024.0 * GIB, " TiB"), (GIB, " GiB"), (MIB, " MiB"), (KIB, " KiB"))
 _WORDS = {
-    "zh": {"B": " 字节", "B/param": " 字节", "bits/param": " 比特", "B/token": " 字节", "ratio": " 倍"},
+    "zh": {
+        "B": " 字节",
+        "B/param": " 字节",
+        "bits/param": " 比特",
+        "B/token": " 字节",
+        "ratio": " 倍",
+        "points": " 个点",
+    },
     "en": {"B": " bytes", "B/param": " bytes", "bits/param": " bits", "B/token": " bytes", "ratio": "×"},
 }
 _BARE = ("params", "tokens", "1")
@@ -28,15 +35,17 @@ def short(figure: Figure, lang: str) -> str:
     """Three significant digits with a scale; whole numbers below ten thousand in full."""
     value, base = figure.value, figure.unit
     if base in ("%", "acc"):
-        return significant(value * 100, 3) + "%"
+        return three_digits(value * 100) + "%"
     if base in ("B", "B/token") and value >= KIB:
-        rounded = scaled(value, _BYTES, digits=3)
+        rounded = scaled(value, _BYTES, ear=False)
         return grouped(rounded.text) + rounded.scale
     if base == "s":
         return _time(value)
     if float(value).is_integer() and abs(value) < 1e4:
         return f"{int(value):,}{_unit(figure, lang)}"
-    rounded = scaled(value, _COUNTS[lang], digits=3)
+    if lang == "en" and base == "ratio":
+        return grouped(three_digits(value)) + _unit(figure, lang)
+    rounded = scaled(value, _COUNTS[lang], ear=False)
     unit = _unit(figure, lang)
     return grouped(rounded.text) + rounded.scale + (unit.strip() if rounded.scale else unit)
 
@@ -61,5 +70,5 @@ def _unit(figure: Figure, lang: str) -> str:
 def _time(value: float) -> str:
     for size, word in ((3600.0, " h"), (60.0, " min"), (1.0, " s"), (1e-3, " ms")):
         if abs(value) >= (2 * size if size >= 60 else size):
-            return significant(value / size, 3) + word
-    return significant(value / 1e-6, 3) + " µs"
+            return three_digits(value / size) + word
+    return three_digits(value / 1e-6) + " µs"

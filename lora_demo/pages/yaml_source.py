@@ -15,6 +15,8 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Place = tuple[int, int]
 Location = tuple[int | str, ...]
 T = TypeVar("T")
+ID_PATTERN = r"^[a-z0-9-]+\.[a-z0-9-]+$"
+EVIDENCE_PATTERN = r"^(tests/\S+\.py::\S+|fig:\S+|cite:\S+)$"
 
 
 class Strict(BaseModel):
@@ -113,9 +115,41 @@ def _field_problem(source: YamlSource, detail: ErrorDetails, names: frozenset[st
     if kind == "extra_forbidden":
         split = "quote the text: inside `{…}` a comma ends it" if " " in name else f"remove it; {nearest(name, names)}"
         return source.problem(location, f"unknown field `{name}`", split)
+    message, fix = _in_words(detail)
+    return source.problem(location, message, fix)
+
+
+def _in_words(detail: ErrorDetails) -> tuple[str, str]:
+    """A schema's complaint as a person would put it, and the fix."""
+    kind, limits = detail["type"], detail.get("ctx", {})
     given = repr(detail["input"])
     shown = given if len(given) < 60 else given[:57] + "…"
-    return source.problem(location, f"{detail['msg']} (found {shown})", "write what the schema asks for")
+    wanted = next((word for start, word in _WANTED.items() if kind.startswith(start)), None)
+    if kind == "string_too_short":
+        return "the text is empty", "write it"
+    if kind in ("too_short", "too_long"):
+        bound = f"at least {limits['min_length']}" if kind == "too_short" else f"at most {limits['max_length']}"
+        return f"{limits['actual_length']} entries where {bound} belong", f"list {bound}"
+    if kind == "literal_error":
+        return f"{shown} is not allowed here", f"write one of {limits['expected']}"
+    if kind == "string_pattern_mismatch":
+        return f"{shown} has the wrong form", _FORMS_OF_TEXT.get(limits["pattern"], f"match {limits['pattern']}")
+    if wanted:
+        return f"{shown} is not {wanted}", f"write {wanted}"
+    return f"{detail['msg']} (found {shown})", "write what the schema asks for"
+
+
+_WANTED = {
+    "string": "a text (quote it if it looks like a number)",
+    "int": "a whole number",
+    "list": "a list",
+    "model": "a mapping of fields",
+    "dict": "a mapping of fields",
+}
+_FORMS_OF_TEXT = {
+    ID_PATTERN: "write `topic.slug` in small letters, digits and hyphens",
+    EVIDENCE_PATTERN: "write `tests/file.py::test_name`, `fig:NAME` or `cite:KEY`",
+}
 
 
 def field_names(*schemas: type[BaseModel]) -> frozenset[str]:
