@@ -8,7 +8,7 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.structure.files import File
 
-from lora_demo.pages import content, handwritten, navigation, offline, site
+from lora_demo.pages import content, handwritten, navigation, site
 
 ROOT, LOG = Path(__file__).resolve().parents[2], logging.getLogger("mkdocs.hooks.adapter")
 
@@ -43,4 +43,3 @@ def on_post_build(config):
             build(load_config(config.config_file_path, **english, **config.extra["english"]))
         finally:
             del os.environ["DOCS_LANG"], os.environ["DOCS_DIR"]
-        offline.pack(Path(config.site_dir))
