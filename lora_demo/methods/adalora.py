@@ -33,7 +33,7 @@ class AdaLoRALinear(LinearAdapter):
     adapter_parameter_names = ("left", "values", "right")
 
     def __init__(
-        self, base: nn.Module, r: int, alpha: float, dropout: float = 0.0, dtype: torch.dtype | None = None
+        self, base: nn.Module, r: int, alpha: int | float, dropout: int | float = 0.0, dtype: torch.dtype | None = None
     ) -> None:
         super().__init__(base)
         check_settings(r, alpha, dropout, self.in_features, self.out_features)
@@ -81,7 +81,7 @@ class RankAllocator:
         self,
         layers: Sequence[AdaLoRALinear],
         *,
-        final_rank: float,
+        final_rank: int | float,
         warmup: int,
         settle: int,
         total: int,
@@ -134,8 +134,8 @@ def apply_adalora(
     targets: str | Iterable[str],
     *,
     r: int,
-    alpha: float,
-    dropout: float = 0.0,
+    alpha: int | float,
+    dropout: int | float = 0.0,
     dtype: torch.dtype | None = None,
 ) -> list[str]:
     """Wrap the targets in AdaLoRA and freeze the rest; the training loop adds the regulariser and the allocator."""

@@ -36,8 +36,8 @@ class DoRALinear(LinearAdapter):
         self,
         base: nn.Module,
         r: int,
-        alpha: float,
-        dropout: float = 0.0,
+        alpha: int | float,
+        dropout: int | float = 0.0,
         rslora: bool = False,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -103,8 +103,8 @@ def apply_dora(
     targets: str | Iterable[str],
     *,
     r: int,
-    alpha: float,
-    dropout: float = 0.0,
+    alpha: int | float,
+    dropout: int | float = 0.0,
     rslora: bool = False,
     dtype: torch.dtype | None = None,
 ) -> list[str]:

@@ -43,8 +43,8 @@ class LoRALinear(LinearAdapter):
         self,
         base: nn.Module,
         r: int,
-        alpha: float,
-        dropout: float = 0.0,
+        alpha: int | float,
+        dropout: int | float = 0.0,
         rslora: bool = False,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -81,7 +81,7 @@ class LoRALinear(LinearAdapter):
         return {"weight": (wide(weight) - self.delta()).to(weight.dtype)}
 
 
-def check_settings(r: int, alpha: float, dropout: float, d_in: int, d_out: int) -> None:
+def check_settings(r: int, alpha: int | float, dropout: int | float, d_in: int, d_out: int) -> None:
     """Raises MethodError for settings that have no meaning."""
     if not 1 <= r <= min(d_in, d_out):
         raise MethodError(
@@ -98,8 +98,8 @@ def apply_lora(
     targets: str | Iterable[str],
     *,
     r: int,
-    alpha: float,
-    dropout: float = 0.0,
+    alpha: int | float,
+    dropout: int | float = 0.0,
     rslora: bool = False,
     dtype: torch.dtype | None = None,
 ) -> list[str]:

@@ -63,8 +63,8 @@ def apply_pissa(
     targets: str | Iterable[str],
     *,
     r: int,
-    alpha: float,
-    dropout: float = 0.0,
+    alpha: int | float,
+    dropout: int | float = 0.0,
     rslora: bool = False,
     dtype: torch.dtype | None = None,
 ) -> list[str]:
