@@ -22,6 +22,7 @@ from lora_demo.results import store
 from lora_demo.results.figure import Figure
 
 T = TypeVar("T")
+FIGURES = "qa/figures.json"
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,9 @@ def _verified(path: str, text: str) -> dict[str, dict[str, str]]:
 
 def _figures(root: Path, problems: list[Problem]) -> dict[str, Figure]:
     try:
-        return store.load(root / "qa" / "figures.json")
+        return store.load(root / FIGURES)
     except store.BrokenStore as error:
-        problems.append(Problem("qa/figures.json", 1, 1, "file", str(error), "restore the committed file"))
+        cause = error.__cause__
+        line = cause.lineno if isinstance(cause, json.JSONDecodeError) else 1
+        problems.append(Problem(FIGURES, line, 1, "file", str(error), "restore the committed file"))
         return {}

@@ -65,7 +65,7 @@ def _answers(path: str, text: str, start: int) -> tuple[dict[str, dict[str, Sect
             found.setdefault(lang, [])
         else:
             body = text[after:end]
-            lead = len(body) - len(body.lstrip("\n"))
+            lead = len(body) - len(body.lstrip("\n")) if body.strip() else 0
             found.setdefault(lang, []).append((name, Section(body.strip("\n").rstrip(), line + lead)))
     end_line = place(text, len(text.rstrip()))[0]
     for lang in LANGUAGES:

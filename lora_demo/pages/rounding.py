@@ -8,7 +8,7 @@ from decimal import Context
 
 # A spoken number keeps the fewest digits, at most three, whose error stays within this share of the value.
 SPOKEN_ERROR = 0.016
-Steps = Sequence[tuple[float, str]]
+Steps = Sequence[tuple[int | float, str]]
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Rounded:
     """A rounded number: its text, the value it stands for, and the word of its scale (" 亿", " billion")."""
 
     text: str
-    value: float
+    value: int | float
     scale: str = ""
 
     @property
@@ -24,24 +24,24 @@ class Rounded:
         return says(self.text, self.value)
 
 
-def significant(value: float, digits: int) -> str:
+def significant(value: int | float, digits: int) -> str:
     """`value` at `digits` significant digits: no exponent, no separators, no zeros after the last decimal."""
     text = _rounded(value, digits)
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def three_digits(value: float) -> str:
+def three_digits(value: int | float) -> str:
     """Three significant digits; a zero that rounding left stays (0.650), one that says nothing goes (0.65)."""
     bare = significant(value, 3)
     return bare if says(bare, value) else _rounded(value, 3)
 
 
-def says(text: str, value: float) -> bool:
+def says(text: str, value: int | float) -> bool:
     """Whether the text is the value itself, nothing rounded."""
     return abs(float(text) - value) <= 1e-9 * abs(value)
 
 
-def for_the_ear(value: float) -> str:
+def for_the_ear(value: int | float) -> str:
     """The fewest significant digits within SPOKEN_ERROR; what three digits say exactly stays as it is."""
     if says(significant(value, 3), value):
         return significant(value, 3)
@@ -52,12 +52,12 @@ def for_the_ear(value: float) -> str:
     return significant(value, 3)
 
 
-def _rounded(value: float, digits: int) -> str:
+def _rounded(value: int | float, digits: int) -> str:
     # repr: the shortest decimal that is this float, so that 0.645 rounds as it reads.
     return format(Context(prec=digits).create_decimal(repr(value)), "f")
 
 
-def scaled(value: float, steps: Steps, ear: bool = True) -> Rounded:
+def scaled(value: int | float, steps: Steps, ear: bool = True) -> Rounded:
     """`value` in the largest step in which it rounds to at least one; plain below the smallest step.
 
     steps  (size, word), the largest first

@@ -80,7 +80,7 @@ def _percent(figure: Figure, lang: str) -> str:
     return _about(Rounded(for_the_ear(value * 100), value * 100), "%" if lang == "zh" else " percent", figure, lang)
 
 
-def _nines(value: float, lang: str) -> str:
+def _nines(value: int | float, lang: str) -> str:
     """Rounding 99.35 % to 100 % would deny what is left, so the nines are floored: over 99 percent."""
     digits = 0
     while value >= 1 - 10.0 ** -(digits + 3):

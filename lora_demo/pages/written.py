@@ -67,7 +67,7 @@ def _unit(figure: Figure, lang: str) -> str:
     return word.removesuffix("s") if figure.value == 1 and lang == "en" else word
 
 
-def _time(value: float) -> str:
+def _time(value: int | float) -> str:
     for size, word in ((3600.0, " h"), (60.0, " min"), (1.0, " s"), (1e-3, " ms")):
         if abs(value) >= (2 * size if size >= 60 else size):
             return three_digits(value / size) + word

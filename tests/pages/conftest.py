@@ -1,0 +1,33 @@
+"""A small, faultless repository to copy and break."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lora_demo.pages.check import check
+from lora_demo.pages.content import Content, load
+from lora_demo.pages.problem import Problem
+
+# The fixture repository holds test files of its own, which are data here.
+collect_ignore = ["fixtures"]
+FIXTURE = Path(__file__).parent / "fixtures" / "repo"
+REPOSITORY = "https://example.org/r"
+
+
+@pytest.fixture
+def small_repo(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(FIXTURE, tmp_path / "repo"))
+
+
+@pytest.fixture(scope="session")
+def small_content() -> Content:
+    return load(FIXTURE, REPOSITORY)
+
+
+@pytest.fixture
+def problems_of(small_repo: Path) -> Callable[[], list[Problem]]:
+    return lambda: check(load(small_repo, REPOSITORY))
