@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
-"""MPO is what many phones and cameras write under the name .jpg."""
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+"""JPEG includes MPO, which many phones write under the name .jpg."""
 MAX_SIDE = 12_000
 """Padding makes a square of the longer side: at this limit it takes 0.4 GiB for a moment."""
 MAX_PIXELS = 89_478_485
