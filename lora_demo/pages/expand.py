@@ -107,9 +107,11 @@ class Expander:
         if name not in lists.LISTS:
             raise Unknown(f"unknown list `{name}`", f"use one of {', '.join(lists.LISTS)}")
         try:
-            return lists.LISTS[name](self.content, self.lang, self.page, *arguments)
+            listed = lists.LISTS[name](self.content, self.lang, self.page, *arguments)
         except (TypeError, ValueError, KeyError) as error:
             raise Unknown(f"`list:{text}`: {error}", lists.USAGE) from error
+        # Sentences quoted from questions bring their own placeholders; what is wrong with them the question reports.
+        return Expander(self.content, self.lang, self.page, self.source).expand(listed, ear=True)
 
     def _code(self, text: str, indent: str) -> str:
         path, _, symbol = text.partition("#")

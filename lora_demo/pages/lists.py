@@ -31,7 +31,16 @@ def topics(content: Content, lang: str, page: str) -> str:
 
 
 def most_asked(content: Content, lang: str, page: str, count: str = "20") -> str:
-    return titles(content, lang, page, content.most_asked()[: int(count)])
+    """A numbered list: each title, linked, with the question's one sentence, whose placeholders are still to be replaced."""
+    rows = [
+        f"1. [{q.title(lang)}]({links.relative(page, q.page)})\n\n    {' '.join(_sentence(q, lang).split())}"
+        for q in content.most_asked()[: int(count)]
+    ]
+    return '<div class="most-asked" markdown="1">\n\n' + "\n\n".join(rows) + "\n\n</div>"
+
+
+def _sentence(question: Question, lang: str) -> str:
+    return question.answers[lang]["one-sentence"].text
 
 
 def of_topic(content: Content, lang: str, page: str, topic: str) -> str:
