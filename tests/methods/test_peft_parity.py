@@ -1,0 +1,123 @@
+"""Logits and gradients against PEFT's own implementation, over drawn configurations."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import peft
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lora_demo.methods import registry, surgery
+from lora_demo.methods.peft_format import PARTS
+from torch import Tensor, nn
+
+# PEFT asks transformers for a property by its old name
+pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+
+CLOSE = {"rtol": 1e-5, "atol": 1e-5}
+LINEARS = {
+    "gemma": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+    "llama": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+    "bert": ["query", "key", "value", "attention.output.dense", "intermediate.dense"],
+}
+examples = settings(max_examples=5, deadline=None)
+families = st.sampled_from(list(LINEARS))
+
+
+@st.composite
+def low_rank(draw) -> tuple[str, dict[str, Any]]:
+    """A family and settings that every LoRA variant takes."""
+    family = draw(families)
+    targets = draw(st.lists(st.sampled_from(LINEARS[family]), min_size=1, max_size=4, unique=True))
+    return family, {"r": draw(st.integers(1, 8)), "alpha": draw(st.integers(1, 32)), "targets": targets}
+
+
+def _pair(base: nn.Module, config: peft.PeftConfig, method: str, ours: dict[str, Any]) -> tuple[nn.Module, nn.Module]:
+    """(ours, PEFT's) on the same base, PEFT's parameters moved off their start and copied into ours."""
+    theirs = peft.get_peft_model(copy.deepcopy(base), config).train()
+    model = copy.deepcopy(base)
+    registry.apply(model, method, **ours)
+    generator = torch.Generator().manual_seed(3)
+    for name, parameter in surgery.adapter_parameters(model).items():
+        twin = _twin(theirs, name)
+        twin.data += 0.1 * torch.randn(twin.shape, generator=generator)
+        parameter.data.copy_(twin.view_as(parameter))
+    return model.train(), theirs
+
+
+def _twin(theirs: nn.Module, name: str) -> nn.Parameter:
+    """PEFT's parameter for our name."""
+    if name == "prefix.table":
+        return theirs.get_parameter("prompt_encoder.default.embedding.weight")
+    layer, part = name.rsplit(".", 1)
+    stem, _, leaf = PARTS[part].partition(".")
+    tail = f".{leaf}" if leaf else ".weight" if part == "magnitude" else ""
+    return theirs.get_parameter(f"base_model.model.{layer}.{stem}.default{tail}")
+
+
+def _check(model: nn.Module, theirs: nn.Module, tokens: Tensor, **inputs: Tensor) -> None:
+    mine, other = model(tokens, **inputs).logits, theirs(input_ids=tokens, **inputs).logits
+    torch.testing.assert_close(mine, other, **CLOSE)
+    for logits in (mine, other):
+        logits.square().mean().backward()
+    checked = 0
+    for name, parameter in surgery.adapter_parameters(model).items():
+        torch.testing.assert_close(parameter.grad, _twin(theirs, name).grad.view_as(parameter), **CLOSE)
+        checked += parameter.grad.abs().max().item() > 0
+    assert checked > 0, "no gradient to compare"
+
+
+@pytest.mark.parametrize("variant", ["lora", "rslora", "dora"])
+@examples
+@given(drawn=low_rank())
+def test_low_rank_methods(tiny, tokens, variant, drawn):
+    family, chosen = drawn
+    rslora, dora = variant == "rslora", variant == "dora"
+    config = peft.LoraConfig(
+        r=chosen["r"],
+        lora_alpha=chosen["alpha"],
+        target_modules=chosen["targets"],
+        use_rslora=rslora,
+        use_dora=dora,
+    )
+    model, theirs = _pair(tiny(family), config, "dora" if dora else "lora", {**chosen, "rslora": rslora})
+    _check(model, theirs, tokens)
+
+
+@examples
+@given(drawn=low_rank())
+def test_pissa(tiny, tokens, drawn):
+    family, chosen = drawn
+    config = peft.LoraConfig(
+        r=chosen["r"], lora_alpha=chosen["alpha"], target_modules=chosen["targets"], init_lora_weights="pissa"
+    )
+    base = tiny(family)
+    fresh = peft.get_peft_model(copy.deepcopy(base), config)
+    ours = copy.deepcopy(base)
+    registry.apply(ours, "pissa", **chosen)
+    for name, parameter in surgery.adapter_parameters(ours).items():
+        torch.testing.assert_close(parameter, _twin(fresh, name), **CLOSE)
+    _check(*_pair(base, config, "pissa", chosen), tokens)
+
+
+@examples
+@given(family=families, rows=st.integers(1, 3), feed=st.booleans())
+def test_ia3(tiny, tokens, family, rows, feed):
+    targets = LINEARS[family][rows:]
+    feedforward = targets[-1:] if feed else []
+    config = peft.IA3Config(target_modules=targets, feedforward_modules=feedforward)
+    model, theirs = _pair(tiny(family), config, "ia3", {"targets": targets, "feedforward": feedforward})
+    _check(model, theirs, tokens)
+
+
+@examples
+@given(family=st.sampled_from(["gemma", "llama"]), count=st.integers(1, 6), padded=st.integers(0, 3))
+def test_prefix(tiny, tokens, family, count, padded):
+    config = peft.PrefixTuningConfig(num_virtual_tokens=count, task_type="CAUSAL_LM")
+    model, theirs = _pair(tiny(family), config, "prefix", {"count": count})
+    mask = torch.ones_like(tokens)
+    mask[0, tokens.shape[1] - padded :] = 0
+    _check(model, theirs, tokens, attention_mask=mask)
