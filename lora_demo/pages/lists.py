@@ -31,7 +31,7 @@ def topics(content: Content, lang: str, page: str) -> str:
 
 
 def most_asked(content: Content, lang: str, page: str, count: str = "20") -> str:
-    """A numbered list: each title, linked, with the question's one sentence, whose placeholders are still to be replaced."""
+    """A numbered list: each title, linked, and the question's one sentence with its placeholders as they are."""
     rows = [
         f"1. [{q.title(lang)}]({links.relative(page, q.page)})\n\n    {' '.join(_sentence(q, lang).split())}"
         for q in content.most_asked()[: int(count)]
