@@ -9,7 +9,9 @@ from torch import Tensor
 
 
 def next_token_loss(
-    logits: Float[Tensor, "positions vocabulary"], targets: Int[Tensor, " positions"], denominator: float | int | Tensor | None = None
+    logits: Float[Tensor, "positions vocabulary"],
+    targets: Int[Tensor, " positions"],
+    denominator: float | int | Tensor | None = None,
 ) -> Float[Tensor, ""]:
     """-log softmax(logits)[target] in float32, summed and divided by `denominator` (default: how many there are).
 

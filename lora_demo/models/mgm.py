@@ -12,6 +12,7 @@ Source: Li et al. 2024, arXiv 2403.18814, section 3.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ from lora_demo.models.llm import build_llm
 from lora_demo.models.loss import as_index, gather_positions, next_token_loss
 from lora_demo.models.mining import mine
 from lora_demo.models.mining_direct import mine_direct
+from lora_demo.models.packing import one_sequence_per_row
 from lora_demo.models.projectors import build_mining_projector, build_projector
 from lora_demo.models.splice import Plan, assemble, plan_splice
 from lora_demo.models.towers import (
@@ -168,10 +170,9 @@ class MGM(nn.Module):
         count = None if image_embeds is None else image_embeds.shape[0]
         plan = plan or self.plan(input_ids, attention_mask, labels, images=count)
         embeds = self.embed(input_ids, plan, image_embeds)
-        hidden = self._decode(embeds, plan)
         if plan.labels is None:
-            return MGMOutput(loss=None, logits=self._head(hidden), plan=plan)
-        return self._supervise(hidden, plan, supervised_only, denominator)
+            return MGMOutput(loss=None, logits=self._logits(embeds, plan), plan=plan)
+        return self._supervise(embeds, plan, supervised_only, denominator)
 
     @torch.no_grad()
     def generate(
@@ -202,27 +203,32 @@ class MGM(nn.Module):
             return self.project(features)
         return None if images is None or images_aux is None else self.encode_images(images, images_aux)
 
-    def _decode(self, embeds: Tensor, plan: Plan) -> Tensor:
+    def _logits(self, embeds: Tensor, plan: Plan, keep: Tensor | None = None) -> Tensor:
         # Right padding lies behind every real position, so causal attention never sees it; leaving the mask out
         # keeps the fast attention kernels, which a padded mask would switch off.
         mask = torch.tensor(plan.mask, device=embeds.device) if plan.needs_mask else None
-        output = self.language_model.model(inputs_embeds=embeds, attention_mask=mask, use_cache=False)
-        return output.last_hidden_state
+        chosen = {} if keep is None else {"logits_to_keep": keep}
+        # Through the language model's own call, not its parts: adapters of several kinds hang on that call.
+        with one_sequence_per_row():
+            return self.language_model(inputs_embeds=embeds, attention_mask=mask, use_cache=False, **chosen).logits
 
-    def _head(self, hidden: Tensor) -> Tensor:
-        return self.language_model.lm_head(hidden)
-
-    def _supervise(self, hidden: Tensor, plan: Plan, supervised_only: bool, denominator: float | int | Tensor | None) -> MGMOutput:
+    def _supervise(
+        self, embeds: Tensor, plan: Plan, supervised_only: bool, denominator: float | int | Tensor | None
+    ) -> MGMOutput:
         places = plan.supervised
         if not places:
             raise ValueError("no label in this batch counts in the loss: every one is ignored or was cut off")
-        rows, columns, targets = (as_index(list(column), hidden.device) for column in zip(*places, strict=True))
+        rows, columns, targets = (list(column) for column in zip(*places, strict=True))
         if supervised_only:
-            logits = chosen = self._head(gather_positions(hidden, rows, columns))
+            # One selection of positions serves all rows of a batch, so it is the union over the rows.
+            kept = sorted(set(columns))
+            columns = [bisect_left(kept, column) for column in columns]
+            logits = self._logits(embeds, plan, as_index(kept, embeds.device))
         else:
-            logits = self._head(hidden)
-            chosen = gather_positions(logits, rows, columns)
-        return MGMOutput(loss=next_token_loss(chosen, targets, denominator), logits=logits, plan=plan)
+            logits = self._logits(embeds, plan)
+        chosen = gather_positions(logits, as_index(rows, embeds.device), as_index(columns, embeds.device))
+        loss = next_token_loss(chosen, as_index(targets, embeds.device), denominator)
+        return MGMOutput(loss=loss, logits=chosen if supervised_only else logits, plan=plan)
 
 
 def _dtype(module: nn.Module) -> torch.dtype:

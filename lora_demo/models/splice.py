@@ -98,15 +98,19 @@ def plan_splice(
     config: SpliceConfig,
     padding_side: PaddingSide | None = None,
 ) -> Plan:
-    """Read the ids and lay out every row. `images` is how many the batch brings; None for a batch of text only."""
+    """Read the ids and lay out every row.
+
+    images        how many the batch brings; None for a batch of text only, which stays as it is
+    padding_side  instead of the configuration's; given, it moves the padding of a text batch too
+    """
     ids = input_ids.tolist()
     mask = [[1] * len(row) for row in ids] if attention_mask is None else attention_mask.long().tolist()
     targets = None if labels is None else labels.tolist()
     side = padding_side or config.padding_side
     if images is None:
         _refuse_placeholders(ids, config)
-        rows: list[Row] = [(TextRun(0, len(row)),) for row in ids]
-        return _text_plan(rows, mask, targets, side, config)
+    if images is None and padding_side is None:
+        return _unchanged(mask, targets, side, config)
     rows = _expand(ids, mask, images, image_tokens, config)
     return _padded_plan(rows, targets, side, config)
 
@@ -133,13 +137,17 @@ def _piece(run: TextRun | ImageRun, text: Tensor, images: Tensor | None) -> Tens
     return images[run.image, : run.length]
 
 
-def _expand(ids: list[list[int]], mask: list[list[int]], images: int, size: int, config: SpliceConfig) -> list[Row]:
+def _expand(
+    ids: list[list[int]], mask: list[list[int]], images: int | None, size: int, config: SpliceConfig
+) -> list[Row]:
     rows, used = [], 0
     for row, keep in zip(ids, mask, strict=True):
         runs, taken = _runs(row, keep, used, size, config.image_token_index)
+        if taken == 0 and images is not None:
+            runs, taken = [*runs, ImageRun(used, 0)], 1
         used += taken
         rows.append(_cut(runs, config.max_length))
-    if used != images:
+    if used != (images or 0):
         raise SpliceError(
             f"the batch needs {used} images (one per placeholder {config.image_token_index}, and one dummy per row "
             f"without placeholder) but brings {images}"
@@ -147,7 +155,9 @@ def _expand(ids: list[list[int]], mask: list[list[int]], images: int, size: int,
     return rows
 
 
-def _runs(row: list[int], keep: list[int], first: int, size: int, placeholder: int) -> tuple[list, int]:
+def _runs(
+    row: list[int], keep: list[int], first: int, size: int, placeholder: int
+) -> tuple[list[TextRun | ImageRun], int]:
     runs: list[TextRun | ImageRun] = []
     taken = 0
     for position, token in enumerate(row):
@@ -158,8 +168,6 @@ def _runs(row: list[int], keep: list[int], first: int, size: int, placeholder: i
             taken += 1
         else:
             _extend(runs, position)
-    if taken == 0:
-        return [*runs, ImageRun(first, 0)], 1
     return runs, taken
 
 
@@ -192,11 +200,9 @@ def _padded_plan(rows: list[Row], targets: list[list[int]] | None, side: Padding
     return _freeze(rows, longest, side, mask, labels, config)
 
 
-def _text_plan(
-    rows: list[Row], mask: list[list[int]], targets: list[list[int]] | None, side: PaddingSide, config: SpliceConfig
-) -> Plan:
-    longest = max((sum(run.length for run in row) for row in rows), default=0)
-    return _freeze(rows, longest, side, mask, targets, config)
+def _unchanged(mask: list[list[int]], targets: list[list[int]] | None, side: PaddingSide, config: SpliceConfig) -> Plan:
+    length = max(map(len, mask), default=0)
+    return _freeze([(TextRun(0, length),) for _ in mask], length, side, mask, targets, config)
 
 
 def _row_labels(row: Row, own: list[int], ignore: int) -> list[int]:
