@@ -87,9 +87,8 @@ def _raise_headings(text: str) -> str:
 
 def _about(question: Question, expander: Expander) -> str:
     lang, meta = expander.lang, question.meta
-    asked = word(lang, "asked", n=meta.asked.lists) if meta.asked.lists else word(lang, "not asked")
-    level = links.relative(expander.page, f"levels/{meta.level}.md")
-    facts = [f"[{LEVELS[lang][meta.level]}]({level})", KINDS[lang][meta.kind], asked]
+    # Level, kind and topic stand above the title as tags.
+    facts = [word(lang, "asked", n=meta.asked.lists) if meta.asked.lists else word(lang, "not asked")]
     if meta.asked.logs:
         facts.append(word(lang, "logs") + word(lang, "comma").join(meta.asked.logs))
     return f"{word(lang, 'joint').join(facts)}\n{{ .question-facts }}"
