@@ -83,7 +83,7 @@ MGM_NANO = MGMConfig(
         patch_size=4,
         projection_dim=32,
     ),
-    aux=AuxConfig(dims=(16, 32, 48, 64), depths=(1, 1, 1, 1), image_size=48),
+    aux=AuxConfig(dims=(32, 64, 96, 64), depths=(1, 1, 2, 1), image_size=48),
     splice=SpliceConfig(max_length=256),
 )
 

@@ -1,0 +1,46 @@
+"""The step's engine on top of Hugging Face Accelerate: mixed precision, several processes, gradient exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+
+class AcceleratedEngine:
+    """Implements `step.Engine`. Accumulation is ours (the step takes all micro-batches), so Accelerate's stays at 1."""
+
+    def __init__(self, accelerator: Accelerator) -> None:
+        if accelerator.gradient_accumulation_steps != 1:
+            raise ValueError("the step accumulates by itself; build the Accelerator with gradient_accumulation_steps=1")
+        self.accelerator = accelerator
+
+    @property
+    def processes(self) -> int:
+        return self.accelerator.num_processes
+
+    def precision(self) -> AbstractContextManager[Any]:
+        return self.accelerator.autocast()
+
+    def accumulating(self, model: nn.Module, *, last: bool) -> AbstractContextManager[Any]:
+        return nullcontext() if last or self.processes == 1 else self.accelerator.no_sync(model)
+
+    def backward(self, loss: Tensor) -> None:
+        self.accelerator.backward(loss)
+
+    def clip(self, parameters: Sequence[Tensor], limit: float) -> Tensor:
+        norm = self.accelerator.clip_grad_norm_(parameters, limit)
+        if norm is None:
+            raise RuntimeError("Accelerate returned no gradient norm; clipping needs one")
+        return norm
+
+    def total(self, value: Tensor) -> Tensor:
+        if self.processes == 1:
+            return value
+        summed = self.accelerator.reduce(value, reduction="sum")
+        if not isinstance(summed, Tensor):
+            raise TypeError(f"Accelerate reduced a tensor to {type(summed).__name__}")
+        return summed
