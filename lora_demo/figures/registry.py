@@ -156,12 +156,13 @@ def _combinations(axes: Mapping[str, Iterable[Any]]) -> Iterable[dict[str, Any]]
 
 
 def _fill(template: Words, point: Mapping[str, Any], words: Mapping[str, Mapping[Any, Words]]) -> dict[str, str]:
-    def said(axis: str, value: Any, language: str) -> Any:
-        known = words.get(axis, {}).get(value)
-        return known[language] if known else value
-
     return {
-        language: template[language].format(**{axis: said(axis, value, language) for axis, value in point.items()})
+        language: template[language].format(**{axis: _said(words, axis, point[axis], language) for axis in point})
         for language in LANGUAGES
         if language in template
     }
+
+
+def _said(words: Mapping[str, Mapping[Any, Words]], axis: str, value: Any, language: str) -> Any:
+    known = words.get(axis, {}).get(value)
+    return known[language] if known else value

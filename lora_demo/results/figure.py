@@ -42,7 +42,7 @@ class Figure:
     def __post_init__(self) -> None:
         _check(self)
 
-    def agrees_with(self, value: float) -> bool:
+    def agrees_with(self, value: int | float) -> bool:
         """Whether a recomputed value lies within the tolerance (exact figures must be equal)."""
         if self.tolerance == 0:
             return value == self.value
@@ -63,16 +63,19 @@ class Figure:
 
 
 def _check(figure: Figure) -> None:
-    def need(condition: bool, problem: str) -> None:
-        if not condition:
-            raise FigureError(f"figure {figure.name}: {problem}")
-
-    need(figure.kind in KINDS, f"kind {figure.kind!r} is not one of {', '.join(KINDS)}")
+    _need(figure, figure.kind in KINDS, f"kind {figure.kind!r} is not one of {', '.join(KINDS)}")
     numeric = isinstance(figure.value, int | float) and not isinstance(figure.value, bool)
-    need(numeric and math.isfinite(figure.value), f"value {figure.value!r} is not a finite number")
-    need(isinstance(figure.unit, str) and figure.unit != "", "unit is empty")
-    need(isinstance(figure.tolerance, int | float) and 0 <= figure.tolerance < 1, "tolerance must lie in [0, 1)")
-    need(figure.kind != "exact" or figure.tolerance == 0, "an exact figure has tolerance 0")
-    need(bool(figure.source), "source is empty")
+    _need(figure, numeric and math.isfinite(figure.value), f"value {figure.value!r} is not a finite number")
+    _need(figure, isinstance(figure.unit, str) and figure.unit != "", "unit is empty")
+    tolerable = isinstance(figure.tolerance, int | float) and 0 <= figure.tolerance < 1
+    _need(figure, tolerable, "tolerance must lie in [0, 1)")
+    _need(figure, figure.kind != "exact" or figure.tolerance == 0, "an exact figure has tolerance 0")
+    _need(figure, bool(figure.source), "source is empty")
     missing = [lang for lang in LANGUAGES if not figure.title.get(lang)]
-    need(not missing, f"title lacks {missing}")
+    _need(figure, not missing, f"title lacks {missing}")
+
+
+# A function inside _check would be compiled anew at each call while the tests check types.
+def _need(figure: Figure, condition: bool, problem: str) -> None:
+    if not condition:
+        raise FigureError(f"figure {figure.name}: {problem}")

@@ -39,7 +39,7 @@ WORDS = {
     over={"convention": PARTS},
     words={"convention": WORDS},
 )
-def bytes_per_parameter(convention: str) -> float:
+def bytes_per_parameter(convention: str) -> int | float:
     return sum(PARTS[convention])
 
 
