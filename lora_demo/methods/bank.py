@@ -32,7 +32,9 @@ class LoRABank(LinearAdapter):
         self.rows: Sequence[str | None] | None = None
         self.folded_weights: dict[str, float] = {}
 
-    def add(self, name: str, r: int, alpha: int | float, rslora: bool = False, dtype: torch.dtype | None = None) -> None:
+    def add(
+        self, name: str, r: int, alpha: int | float, rslora: bool = False, dtype: torch.dtype | None = None
+    ) -> None:
         """A new adapter, started like LoRALinear's; it becomes the only active one."""
         check_settings(r, alpha, 0.0, self.in_features, self.out_features)
         if name in self.scales or not name or "." in name:

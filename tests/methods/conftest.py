@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from lora_demo.methods import surgery
 from torch import Tensor, nn
 from transformers import (
     BertConfig,
@@ -18,6 +17,8 @@ from transformers import (
     LlamaForCausalLM,
     PreTrainedModel,
 )
+
+from lora_demo.methods import surgery
 
 VOCABULARY = 64
 

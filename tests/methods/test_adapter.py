@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
+
 from lora_demo.methods import merging
 from lora_demo.methods.adapter import ONE_PER_LAYER, BottleneckAdapter, apply_adapter
 from lora_demo.methods.errors import MergeRefused, MethodError
-from torch import nn
 
 
 @pytest.fixture

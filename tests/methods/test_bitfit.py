@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from lora_demo.methods.bitfit import apply_bitfit
 from lora_demo.methods.errors import MethodError
 

@@ -6,10 +6,11 @@ import itertools
 
 import pytest
 import torch
+from transformers import GemmaConfig, GemmaForCausalLM
+
 from lora_demo.methods import nf4, registry, surgery
 from lora_demo.methods.counting import count_parameters
 from lora_demo.methods.lora import apply_lora
-from transformers import GemmaConfig, GemmaForCausalLM
 
 GEMMA_2B = {
     "vocab_size": 256000,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from lora_demo.methods.lora import LoRALinear
 from torch import nn
+
+from lora_demo.methods.lora import LoRALinear
 
 
 @pytest.fixture

@@ -6,13 +6,14 @@ import copy
 
 import pytest
 import torch
+from torch import nn
+
 from lora_demo.methods import merging, own_format, registry, surgery
 from lora_demo.methods.counting import count_parameters
 from lora_demo.methods.errors import MergeRefused, MethodError
 from lora_demo.methods.registry import METHODS
-from torch import nn
 
-DECODERS, EVERYWHERE = ("gemma", "llama"), ("gemma", "llama", "bert")
+DECODERS, EVERYWHERE = ("llama",), ("gemma", "bert")
 LINEARS = {"gemma": "q_proj+v_proj+down_proj", "llama": "q_proj+v_proj+down_proj", "bert": "query+value+output.dense"}
 FEED = {"gemma": "down_proj", "llama": "down_proj", "bert": "output.dense"}
 SPECS = {

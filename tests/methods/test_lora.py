@@ -7,9 +7,10 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
+
 from lora_demo.methods.errors import MethodError
 from lora_demo.methods.lora import LoRALinear, apply_lora
-from torch import nn
 
 
 def _layer(r: int = 4, alpha: float = 8, **settings: float) -> LoRALinear:

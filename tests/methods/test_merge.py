@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
+
 from lora_demo.methods import merging, pissa, surgery
 from lora_demo.methods.dora import apply_dora
 from lora_demo.methods.errors import MergeRefused, MethodError
 from lora_demo.methods.ia3 import apply_ia3
 from lora_demo.methods.lora import LoRALinear, apply_lora
 from lora_demo.methods.qlora import apply_qlora
-from torch import nn
 
 IN_EXACT_ARITHMETIC = {"rtol": 1e-12, "atol": 1e-12}
 """float64 over a handful of products: what is left is rounding, about 1e-15 per operation."""
@@ -44,7 +45,9 @@ def test_merge_twice_is_refused(model, bits):
 def test_unmerge_restores(model, bits):
     before = bits(model)
     merging.merge(model)
-    assert not torch.equal(bits(model)["model.layers.0.mlp.up_proj.base.weight"], before["model.layers.0.mlp.up_proj.base.weight"])
+    assert not torch.equal(
+        bits(model)["model.layers.0.mlp.up_proj.base.weight"], before["model.layers.0.mlp.up_proj.base.weight"]
+    )
     merging.unmerge(model)
     for name, value in bits(model).items():
         torch.testing.assert_close(value, before[name], rtol=0, atol=1e-15)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from transformers import DynamicCache
+
 from lora_demo.methods import merging, surgery
 from lora_demo.methods.errors import MethodError
 from lora_demo.methods.prefix import apply_prefix
-from transformers import DynamicCache
 
 COUNT = 3
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from lora_demo.methods import merging
 from lora_demo.methods.errors import MethodError
 from lora_demo.methods.prompt import apply_prompt
