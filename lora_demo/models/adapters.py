@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 from peft import PeftModel
@@ -31,7 +32,14 @@ def apply_adapter(model: MGM, folder: Path, *, merge: bool) -> None:
     if not any((folder / name).is_file() for name in ADAPTER_WEIGHTS):
         raise CheckpointError(f"{folder}: has {ADAPTER_CONFIG} but neither of {', '.join(ADAPTER_WEIGHTS)}")
     try:
-        adapted = PeftModel.from_pretrained(model.language_model, str(folder), low_cpu_mem_usage=True)
+        adapted = _wrapped(model, folder)
     except (ValueError, RuntimeError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder}: the adapter does not fit the language model: {error}") from error
     model.language_model = adapted.merge_and_unload() if merge else adapted
+
+
+def _wrapped(model: MGM, folder: Path) -> PeftModel:
+    with warnings.catch_warnings():
+        # peft 0.21 asks transformers 5.23 by a name that version has deprecated.
+        warnings.filterwarnings("ignore", message=".is_gradient_checkpointing. is deprecated", category=FutureWarning)
+        return PeftModel.from_pretrained(model.language_model, str(folder), low_cpu_mem_usage=True)
