@@ -29,13 +29,17 @@ def excerpt(root: Path, path: str, symbol: str) -> Excerpt:
     file = root / path
     if not file.is_file():
         raise NoSuchCode(f"there is no file `{path}`")
-    return _excerpt(file.read_text(encoding="utf-8"), path, symbol)
+    return _excerpt(_read(file, file.stat().st_mtime_ns), path, symbol)
 
 
 @lru_cache(maxsize=256)
+def _read(file: Path, _modified: int) -> str:
+    return file.read_text(encoding="utf-8")
+
+
+@lru_cache(maxsize=1024)
 def _excerpt(source: str, path: str, symbol: str) -> Excerpt:
-    names: dict[str, ast.stmt] = {}
-    _collect(ast.parse(source).body, "", names)
+    names = _definitions(source)
     if symbol not in names:
         raise NoSuchCode(f"`{path}` defines no `{symbol}`; {nearest(symbol, names)}")
     node = names[symbol]
@@ -44,6 +48,13 @@ def _excerpt(source: str, path: str, symbol: str) -> Excerpt:
     last = node.end_lineno or node.lineno
     lines = source.splitlines()[first - 1 : last]
     return Excerpt(textwrap.dedent("\n".join(lines)), first, last)
+
+
+@lru_cache(maxsize=256)
+def _definitions(source: str) -> dict[str, ast.stmt]:
+    names: dict[str, ast.stmt] = {}
+    _collect(ast.parse(source).body, "", names)
+    return names
 
 
 def _collect(body: list[ast.stmt], prefix: str, names: dict[str, ast.stmt]) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import posixpath
-
 
 def relative(page: str, target: str) -> str:
     """The link from `page` to `target` (both paths of Markdown files from the docs root, `#anchor` allowed)."""
     path, mark, anchor = target.partition("#")
-    return posixpath.relpath(path, posixpath.dirname(page) or ".") + mark + anchor
+    here, there = page.split("/")[:-1], path.split("/")
+    shared = 0
+    while shared < min(len(here), len(there) - 1) and here[shared] == there[shared]:
+        shared += 1
+    return "/".join([".."] * (len(here) - shared) + there[shared:]) + mark + anchor
 
 
 def figure_page(name: str) -> str:

@@ -10,15 +10,15 @@ from lora_demo.results.units import GB, GIB, KIB, MIB
 
 _COUNT, _SHARE, _SIZE = ("params", "tokens", "1"), ("%", "acc", "ratio"), ("B", "B/param", "B/token")
 # Word of the unit -> (what one of it is in base units, figure units that it can stand for).
-_MEANINGS: dict[str, list[tuple[float, tuple[str, ...]]]] = {
+_MEANINGS: dict[str, list[tuple[int | float, tuple[str, ...]]]] = {
     "": [(1.0, (*_COUNT, *_SIZE))],
     "万": [(1e4, _COUNT)],
     "百万": [(1e6, _COUNT)],
     "千万": [(1e7, _COUNT)],
     "亿": [(1e8, _COUNT)],
-    "thousand": [(1e3, _COUNT)],
-    "million": [(1e6, _COUNT)],
-    "billion": [(1e9, _COUNT)],
+    "thousand": [(1e3, (*_COUNT, "ratio"))],
+    "million": [(1e6, (*_COUNT, "ratio"))],
+    "billion": [(1e9, (*_COUNT, "ratio"))],
     "M": [(1e6, _COUNT), (MIB, _SIZE)],
     "G": [(GIB, _SIZE)],
     "token": [(1.0, ("tokens",))],
@@ -32,10 +32,18 @@ _MEANINGS: dict[str, list[tuple[float, tuple[str, ...]]]] = {
     "GiB": [(GIB, _SIZE)],
     "MiB": [(MIB, _SIZE)],
     "gigs": [(GIB, _SIZE)],
+    "megs": [(MIB, _SIZE)],
+    "兆": [(MIB, _SIZE)],
+    "TB": [(1e12, _SIZE), (1024.0 * GIB, _SIZE)],
+    "TiB": [(1024.0 * GIB, _SIZE)],
+    "terabytes": [(1e12, _SIZE), (1024.0 * GIB, _SIZE)],
+    "gigabytes": [(GB, _SIZE), (GIB, _SIZE)],
     "%": [(0.01, _SHARE)],
     "percent": [(0.01, _SHARE)],
     "成": [(0.1, _SHARE)],
     "倍": [(1.0, ("ratio",))],
+    "万倍": [(1e4, ("ratio",))],
+    "亿倍": [(1e8, ("ratio",))],
     "x": [(1.0, ("ratio",))],
     "×": [(1.0, ("ratio",))],
     "times": [(1.0, ("ratio",))],

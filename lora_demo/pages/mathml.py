@@ -12,7 +12,7 @@ _TEXT_NODE = re.compile(r">([^<]*)<")
 _BRACE = re.compile(r"(?<!\\)[{}]")
 # latex2mathml prints a command that it does not know as an identifier.
 _COMMAND = re.compile(r">(\\[A-Za-z]+)<")
-_MARKDOWN = re.compile(r"[\\`*_{}\[\]()#+\-.!|~^=:/']")
+_MARKDOWN = re.compile(r"[&\\`*_{}\[\]()#+\-.!|~^=:/']")
 
 
 class BadMath(ValueError):

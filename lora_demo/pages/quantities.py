@@ -13,14 +13,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from lora_demo.pages.prose import GAP, HEADING, masked
 
 _DIGITS = r"(?<![\w./@×])(?<![A-Za-z]-)\d[\d,]*(?:\.\d+)?"
 _MARKUP = r"[*_+\s\-]{0,4}"
 _DIGIT_UNITS = r"""
-      (?:个)?百分点 | [%％‰] | 倍 | 成(?![立为功本员绩果型熟长就])
-    | [十百千]?[万亿] | 个?字节 | 兆(?!瓦) | 毫秒 | 微秒 | 小时
+      (?:个)?百分点 | [%％‰] | 多?\s?[万亿]?倍 | 成(?![立为功本员绩果型熟长就])
+    | 多?\s?[十百千]?[万亿] | 个?字节 | 兆(?!瓦) | 毫秒 | 微秒 | 小时
     | [KMGTP]i?B(?:/s|/param|/token)?\b | [KMGT]iB\b | [GM](?![\w.\-]) | ms\b | (?:T|G)?FLOP[sS]?\b
     | (?:个\s*)?(?:图像\s*|视觉\s*|image\s+|visual\s+)?tokens?(?:/s)?\b
     | percent(?:age\s+points?)?\b | per\s+cent\b | times\b | fold\b | [x×](?![\w×]) | hours?\b
@@ -30,7 +31,7 @@ _DIGIT_UNITS = r"""
 _HAN = "零一二两三四五六七八九十百千半"
 _HAN_NUMBER = rf"[{_HAN}]*[一二两三四五六七八九十][{_HAN}点]*"
 _HAN_UNITS = r"""
-      [万亿][万亿]? | 倍 | 成(?![立为功本员绩果型熟长就不]) | 个?百分点 | 个?字节
+      多?[万亿]{0,2}倍 | 多?[万亿]{1,2} | 成(?![立为功本员绩果型熟长就不]) | 个?百分点 | 个?字节
     | \s*[KMGTP]i?B\b | \s+?G\b | 兆 | 个?\s?tokens?\b
 """
 _SMALL = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
@@ -42,7 +43,9 @@ _WORD_UNITS = r"""
     | million\b | billion\b | trillion\b | (?:kilo|mega|giga|tera)?bytes?\b | [KMGT]i?B\b | gigs?\b | megs?\b
 """
 _QUANTITY = re.compile(
+    # The look-ahead rejects at once what no quantity begins with.
     rf"""
+    (?=[0-9百千万{_HAN}aotfsenh]) (?:
       (?P<power>(?<![\w.])\d+(?:\.\d+)?\s*(?:[×x]\s*10\s*\^|[eE]\+?(?=\d))\s*\d{{1,2}}(?!\w))
     | (?P<digits>{_DIGITS})(?:{_MARKUP}(?P<unit>{_DIGIT_UNITS}))
     | (?P<grouped>(?<![\w.,])\d{{1,3}}(?:,\d{{3}})+(?![\w,]))
@@ -54,6 +57,7 @@ _QUANTITY = re.compile(
     | (?P<fold>\b(?:{"|".join(_WORDS)})fold\b)
     | (?P<round>\ba\s+(?:hundred|thousand|million|billion|trillion)\b)
     | (?P<fraction>\b(?:one|two|three|four)[\s\-](?:thirds?|quarters?|fifths?|tenths?)\b)
+    )
     """,
     # ASCII: a Chinese character next to a unit is no letter of it.
     re.VERBOSE | re.ASCII,
@@ -71,8 +75,13 @@ class Quantity:
     unit: str
 
 
-def quantities(text: str, quotes_are_free: bool = False) -> Iterator[Quantity]:
+@lru_cache(maxsize=16384)
+def quantities(text: str, quotes_are_free: bool = False) -> tuple[Quantity, ...]:
     """Typed quantities in Markdown. `quotes_are_free`: what others say wrongly may be quoted (common mistakes)."""
+    return tuple(_quantities(text, quotes_are_free))
+
+
+def _quantities(text: str, quotes_are_free: bool) -> Iterator[Quantity]:
     prose = HEADING.sub(lambda m: GAP * len(m.group()), masked(text))
     if quotes_are_free:
         prose = _QUOTED.sub(lambda m: GAP * len(m.group()), prose)
@@ -92,7 +101,7 @@ def _amount(match: re.Match[str]) -> tuple[float | None, str]:
     for number, unit in (("digits", "unit"), ("han", "hanunit"), ("word", "wordunit")):
         if groups[number]:
             read = {"digits": _digits, "han": _han, "word": _english}[number]
-            return read(groups[number]), re.sub(r"^[\s\-个]+", "", groups[unit])
+            return read(groups[number]), re.sub(r"^[\s\-个多]+", "", groups[unit])
     if groups["grouped"] or groups["long"]:
         return _digits(match.group()), ""
     return None, ""

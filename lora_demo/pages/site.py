@@ -11,6 +11,7 @@ from lora_demo.pages.expand import Expander
 from lora_demo.pages.figure_pages import figure_pages
 from lora_demo.pages.handwritten import WrittenPage
 from lora_demo.pages.indexes import index_pages
+from lora_demo.pages.language import LANGUAGES
 from lora_demo.pages.problem import Problem
 from lora_demo.pages.question_page import question_page
 
@@ -28,7 +29,9 @@ def generated_pages(content: Content, lang: str) -> Built:
     problems = list(content.problems)
     pages: dict[str, str] = {}
     for question in content.questions.values():
-        problems += check_question(question, content)
+        if lang == LANGUAGES[0]:
+            # The check covers both languages, so the second build need not repeat it.
+            problems += check_question(question, content)
         expander = Expander(content, lang, question.page, question.path, problems)
         pages[question.page] = question_page(question, expander)
     pages |= index_pages(content, lang) | figure_pages(content, lang)

@@ -7,10 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from lora_demo.pages.check import check
 from lora_demo.pages.content import Content, load
 from lora_demo.pages.problem import Problem
+
+# A busy machine is slow, not wrong.
+settings.register_profile("pages", deadline=None)
+settings.load_profile("pages")
 
 # The fixture repository holds test files of its own, which are data here.
 collect_ignore = ["fixtures"]
