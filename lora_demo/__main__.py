@@ -76,6 +76,33 @@ def bench_data(
     typer.echo(json.dumps(command.summary(done), indent=1))
 
 
+@bench_app.command("methods")
+def bench_methods(
+    rounds: Annotated[int, typer.Option("--rounds", min=5, help="Rounds; each times every variant once.")] = 30,
+    layers: Annotated[int, typer.Option("--layers", min=1, help="Decoder layers of MGM-2B's width.")] = 2,
+    positions: Annotated[int, typer.Option("--positions", min=1, help="Tokens per row.")] = 64,
+    batch: Annotated[list[int] | None, typer.Option("--batch", min=1, help="Rows; repeatable. Default: 1 and 4.")] = None,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")] = 2,
+    check: Annotated[bool, typer.Option("--check", help="Exit 1 if our step is over 3 % slower than PEFT's.")] = False,
+    record: Annotated[bool, typer.Option("--record", help="Write the readings to qa/records.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the ratios as JSON.")] = False,
+) -> None:
+    """Training step and inference: our LoRA against PEFT's and no adapter, merged, Adapter, Prefix; paired ratios."""
+    import json
+
+    from lora_demo.commands import bench_methods as command
+
+    done = command.run(command.Plan(layers, positions, tuple(batch or (1, 4)), rounds, threads=threads))
+    if record:
+        command.save(done)
+    for name, (middle, low, high) in (found := command.ratios(done)).items():
+        if not as_json:
+            typer.echo(f"{name:32} {middle:.3f}  95 %: {low:.3f} - {high:.3f}")
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+    raise typer.Exit(1 if check and not command.within_bar(done) else 0)
+
+
 @app.command()
 def figures(
     names: Annotated[
@@ -127,6 +154,28 @@ def new_question_command(
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
     typer.echo(f"{file.relative_to(root)}: fill it in, then run `lora-demo pages check`")
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, a path to a .yaml file, or `list`.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a field, e.g. optimizer.lr=1e-3; repeatable.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/RECIPE if not given.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest sound checkpoint.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Remove a run that the folder holds.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Train by a recipe. Exit 0: done, 1: the run had to stop, 2: bad recipe, data or weights."""
+    from lora_demo.commands import train as command
+
+    if recipe == "list":
+        typer.echo(command.listing())
+        return
+    raise typer.Exit(
+        command.start(recipe, settings or (), out=out, resume=resume, overwrite=overwrite, as_json=as_json)
+    )
 
 
 if __name__ == "__main__":

@@ -51,10 +51,10 @@ class Plan:
         return len(self.classes)
 
 
-def draw(count: int, split: Split, family: Family, seed: int) -> Plan:
-    """`count` pictures of one part and family; the same arguments give the same pictures on every machine."""
+def draw(count: int, split: Split, family: Family, seed: int, *, fewest: int = FEWEST_FILLED) -> Plan:
+    """`count` pictures of one part and family, each with at least `fewest` digits; the same arguments, the same plan."""
     generator = torch.Generator().manual_seed(_seed_of(seed, split, family))
-    classes = _draw_classes(count, generator)
+    classes = _draw_classes(count, fewest, generator)
     treatment = torch.randint(1, len(TREATMENTS), (count,), generator=generator)
     if family == "a":
         treatment = torch.zeros_like(treatment)
@@ -123,11 +123,11 @@ def _noise_field() -> Float[Tensor, "h w"]:
     return torch.randn(NOISE_FIELD, NOISE_FIELD, generator=generator) * NOISE_SIGMA
 
 
-def _draw_classes(count: int, generator: torch.Generator) -> Int[Tensor, "n 9"]:
+def _draw_classes(count: int, fewest: int, generator: torch.Generator) -> Int[Tensor, "n 9"]:
     """Digits from a small palette per picture, so that one digit repeats and the largest is not always a nine."""
     palette = _draw_palette(count, generator).float()
     classes = torch.multinomial(palette, CELLS, replacement=True, generator=generator)
-    filled = torch.randint(FEWEST_FILLED, CELLS + 1, (count, 1), generator=generator)
+    filled = torch.randint(fewest, CELLS + 1, (count, 1), generator=generator)
     order = torch.rand(count, CELLS, generator=generator).argsort(1)
     return torch.where(order < filled, classes, EMPTY)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
@@ -141,8 +141,3 @@ def normalised_views(
     large = (scaled - mean) / std
     side = (views.small, views.small)
     return F.interpolate(large, size=side, mode="bilinear", align_corners=False), large
-
-
-def cell_classes(data: NanoSet, pictures: Sequence[int]) -> Int[Tensor, "b 9"]:
-    """What stands in each cell: 0 for empty, digit + 1 otherwise; the towers' first lesson."""
-    return data.plan.classes[torch.tensor(pictures, dtype=torch.long)] + 1

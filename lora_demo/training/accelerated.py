@@ -4,26 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, Literal
 
-from accelerate import Accelerator
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor, nn
+
+Precision = Literal["fp32", "bf16"]
 
 
 class AcceleratedEngine:
-    """Implements `step.Engine`. Accumulation is ours (the step takes all micro-batches), so Accelerate's stays at 1."""
+    """Implements `step.Engine`.
 
-    def __init__(self, accelerator: Accelerator) -> None:
+    Accumulation is ours (the step takes all micro-batches), so Accelerate's stays at 1. Autocast is ours too: the
+    setting then belongs to one run, where Accelerate's would be shared by all runs of the process.
+    """
+
+    def __init__(self, accelerator: Accelerator, precision: Precision) -> None:
         if accelerator.gradient_accumulation_steps != 1:
             raise ValueError("the step accumulates by itself; build the Accelerator with gradient_accumulation_steps=1")
-        self.accelerator = accelerator
+        self.accelerator, self._precision = accelerator, precision
 
     @property
     def processes(self) -> int:
         return self.accelerator.num_processes
 
     def precision(self) -> AbstractContextManager[Any]:
-        return self.accelerator.autocast()
+        if self._precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.accelerator.device.type, dtype=torch.bfloat16)
 
     def accumulating(self, model: nn.Module, *, last: bool) -> AbstractContextManager[Any]:
         return nullcontext() if last or self.processes == 1 else self.accelerator.no_sync(model)
@@ -44,3 +53,16 @@ class AcceleratedEngine:
         if not isinstance(summed, Tensor):
             raise TypeError(f"Accelerate reduced a tensor to {type(summed).__name__}")
         return summed
+
+
+def open_accelerator() -> Accelerator:
+    """An Accelerator for the hardware and launcher at hand.
+
+    The two key biases of mining never get a gradient (they cancel in the softmax), so DDP must look for unused
+    parameters.
+    """
+    return Accelerator(
+        cpu=not torch.cuda.is_available(),
+        mixed_precision="no",
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )

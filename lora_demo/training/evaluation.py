@@ -64,7 +64,7 @@ def _evaluate(
     loss, terms = 0.0, 0
     right: dict[str, list[bool]] = defaultdict(list)
     for indices in _by_length(source, rows, batch):
-        micro = blinded(micro_batch(source, indices, model), blind, model)
+        micro = blinded(micro_batch(source.inputs(indices), model, _device(model)), blind, model)
         output = model(**micro.inputs, **forward, denominator=1.0)
         loss, terms = loss + float(output.loss), terms + micro.terms
         for index, hit in zip(indices, rows_right(output.logits, micro), strict=True):
@@ -105,11 +105,16 @@ def blinded(micro: MicroBatch, blind: Blinded, model: Any) -> MicroBatch:
 
 def _blind_features(features: TowerFeatures, blind: Blinded, model: Any) -> TowerFeatures:
     clip, aux = model.config.clip.image_size, model.config.aux.image_size
-    dark = model.see(torch.zeros(1, 3, clip, clip), torch.zeros(1, 3, aux, aux))
+    device = features.query.device
+    dark = model.see(torch.zeros(1, 3, clip, clip, device=device), torch.zeros(1, 3, aux, aux, device=device))
     count = len(features.query)
     stages = tuple(stage.expand(count, -1, -1, -1) for stage in dark.stages)
     query = features.query if blind == "aux" else dark.query.expand(count, -1, -1)
     return TowerFeatures(query, stages)
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device
 
 
 def _by_length(source: Source, rows: int, batch: int) -> list[Sequence[int]]:

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from lora_demo.data.collate import Collator
 from lora_demo.data.dataset import ConversationData
-from lora_demo.data.nano_set import NanoSet, cell_classes
+from lora_demo.data.nano_grid import Plan, paint
+from lora_demo.data.nano_set import NanoSet, normalised_views
+from lora_demo.data.views import ViewMaker
 from lora_demo.models.mgm import MGM
 from lora_demo.models.towers import TowerFeatures
 from lora_demo.training.step import MicroBatch
@@ -75,17 +77,18 @@ class FolderSource:
 
 
 class CellSource:
-    """Digit grids with the class of every cell: what the nano towers learn before they are frozen."""
+    """Digit grids with the class of every cell (0 empty, digit + 1): what the nano towers learn before they freeze."""
 
-    def __init__(self, data: NanoSet) -> None:
-        self.data = data
+    def __init__(self, plan: Plan, views: ViewMaker) -> None:
+        self.plan, self.views = plan, views
 
     def __len__(self) -> int:
-        return self.data.pictures
+        return len(self.plan)
 
     def inputs(self, indices: Sequence[int]) -> Mapping[str, Any]:
-        small, large = self.data.views(indices)
-        return {"images": small, "images_aux": large, "cells": cell_classes(self.data, indices)}
+        which = torch.tensor(indices, dtype=torch.long)
+        small, large = normalised_views(paint(self.plan, which, self.views.large), self.views)
+        return {"images": small, "images_aux": large, "cells": self.plan.classes[which] + 1}
 
     def group(self, index: int) -> str:
         return "all"
@@ -132,12 +135,19 @@ def select(features: TowerFeatures, which: Tensor) -> TowerFeatures:
     return TowerFeatures(features.query[which], tuple(stage[which] for stage in features.stages))
 
 
-def micro_batch(source: Source, indices: Sequence[int], model: Any) -> MicroBatch:
+def micro_batch(inputs: Mapping[str, Any], model: Any, device: torch.device | str = "cpu") -> MicroBatch:
     """Rows as the step takes them. For MGM the splice is planned here, once, on real ids: it counts the loss terms."""
-    inputs = dict(source.inputs(indices))
+    moved = {name: on_device(value, device) for name, value in inputs.items()}
     if "cells" in inputs:
-        return MicroBatch(inputs, terms=inputs["cells"].numel())
+        return MicroBatch(moved, terms=inputs["cells"].numel())
     plan = model.plan(
         inputs["input_ids"], inputs["attention_mask"], inputs["labels"], images=len(inputs["input_ids"])
     )
-    return MicroBatch({**inputs, "plan": plan}, terms=len(plan.supervised), tokens=sum(map(sum, plan.mask)))
+    return MicroBatch({**moved, "plan": plan}, terms=len(plan.supervised), tokens=sum(map(sum, plan.mask)))
+
+
+def on_device(value: Any, device: torch.device | str) -> Any:
+    """A tensor, or features made of tensors, on the device."""
+    if isinstance(value, TowerFeatures):
+        return TowerFeatures(value.query.to(device), tuple(stage.to(device) for stage in value.stages))
+    return value.to(device) if isinstance(value, Tensor) else value

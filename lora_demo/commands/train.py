@@ -1,0 +1,76 @@
+"""`lora-demo train`: a recipe in, a trained model or adapter out."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from lora_demo.data.images import ImageError
+from lora_demo.data.items import DataError
+from lora_demo.data.tokenizer import TokenizerError
+from lora_demo.methods.errors import MethodError
+from lora_demo.models.config import ConfigError
+from lora_demo.models.tensor_files import CheckpointError
+from lora_demo.training import recipe_files
+from lora_demo.training.checkpoint import BrokenCheckpoint
+from lora_demo.training.display import Bar, Display, Quiet
+from lora_demo.training.loop import TrainingStopped
+from lora_demo.training.recipe import Recipe
+from lora_demo.training.recipe_files import RecipeError
+from lora_demo.training.run import Finished, run
+
+BAD_INPUT = (RecipeError, MethodError, ConfigError, CheckpointError, TokenizerError, DataError, ImageError)
+
+
+def start(
+    name: str, settings: Sequence[str], *, out: Path | None, resume: bool, overwrite: bool, as_json: bool
+) -> int:
+    """Train; prints a summary. Exit status 0 done, 1 stopped early with a reason, 2 bad input."""
+    console = Console(stderr=True)
+    try:
+        recipe = recipe_files.load(name, settings)
+        finished = _run(recipe, out or Path("runs") / recipe.name, console, resume, overwrite, as_json)
+    except BAD_INPUT as error:
+        console.print(str(error), style="red", markup=False, highlight=False)
+        return 2
+    except TrainingStopped as error:
+        console.print(str(error), style="red", markup=False, highlight=False)
+        return 1
+    print(json.dumps(finished.summary(), indent=1) if as_json else described(finished))
+    return 0
+
+
+def listing() -> str:
+    """The shipped recipes, one per line."""
+    names = recipe_files.shipped()
+    width = max(map(len, names))
+    return "\n".join(f"{name:{width}}  {recipe_files.load(name).about}" for name in names)
+
+
+def described(finished: Finished) -> str:
+    """The summary in words."""
+    summary = finished.summary()
+    lines = [
+        f"trained {summary['trainable']:,} of {summary['total']:,} parameters for {summary['steps']} steps "
+        f"in {summary['seconds']:.0f} s ({summary['cpu_seconds']:.0f} CPU seconds); last loss {summary['loss']:.4f}"
+    ]
+    if found := summary["validation"]:
+        groups = ", ".join(f"{group} {accuracy:.0%}" for group, accuracy in found["by_group"].items())
+        lines.append(f"right answers at the end: {found['accuracy']:.1%} of {found['rows']} ({groups})")
+    return "\n".join([*lines, f"result: {summary['result']}"])
+
+
+def _run(recipe: Recipe, folder: Path, console: Console, resume: bool, overwrite: bool, quiet: bool) -> Finished:
+    display: partial[Display] = partial(Quiet) if quiet or not console.is_terminal else partial(Bar, console)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", BrokenCheckpoint)
+        try:
+            return run(recipe, folder, resume=resume, overwrite=overwrite, display=display)
+        finally:
+            for warning in caught:
+                console.print(str(warning.message), style="yellow", markup=False, highlight=False)

@@ -1,0 +1,92 @@
+"""What a person sees while training: a bar with loss, speed, memory and time left; nothing where nobody looks."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Protocol
+
+import psutil
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from lora_demo.results.units import GIB
+
+
+class Display(Protocol):
+    """Where progress and remarks go."""
+
+    def __enter__(self) -> Display: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def start(self, name: str, done: int, total: int) -> None: ...
+    def advance(self, step: int, loss: float, tokens_per_second: float) -> None: ...
+    def say(self, remark: str) -> None: ...
+
+
+class Quiet:
+    """Shows nothing."""
+
+    def __enter__(self) -> Quiet:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def start(self, name: str, done: int, total: int) -> None:
+        return None
+
+    def advance(self, step: int, loss: float, tokens_per_second: float) -> None:
+        return None
+
+    def say(self, remark: str) -> None:
+        return None
+
+
+class Bar:
+    """A Rich progress bar on `console`."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]:.3f}"),
+            TextColumn("{task.fields[speed]:,.0f} tokens/s"),
+            TextColumn("{task.fields[memory]:.2f} GiB"),
+            TimeRemainingColumn(),
+            console=console,
+            refresh_per_second=2,
+        )
+
+    def __enter__(self) -> Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def start(self, name: str, done: int, total: int) -> None:
+        self._task = self._progress.add_task(
+            name, total=total, completed=done, loss=float("nan"), speed=0.0, memory=memory_in_use() / GIB
+        )
+
+    def advance(self, step: int, loss: float, tokens_per_second: float) -> None:
+        self._progress.update(
+            self._task, completed=step, loss=loss, speed=tokens_per_second, memory=memory_in_use() / GIB
+        )
+
+    def say(self, remark: str) -> None:
+        self._progress.console.print(remark, highlight=False)
+
+
+def memory_in_use() -> int:
+    """Bytes: PyTorch's peak on the GPU if there is one, otherwise the process's resident memory."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    return psutil.Process().memory_info().rss

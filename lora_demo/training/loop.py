@@ -1,0 +1,223 @@
+"""The loop around the step: order, learning rate, evaluation, early stop, checkpoints, metrics.
+
+Resuming is bit-identical on a CPU: the order of samples and the learning rate are pure functions of the step, the
+random state is restored, the loader draws from a generator of its own, and checkpoints lie between updates.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from lora_demo.training import checkpoint
+from lora_demo.training.accelerated import AcceleratedEngine
+from lora_demo.training.display import Display, Quiet
+from lora_demo.training.evaluation import Evaluation, evaluate
+from lora_demo.training.metrics import Metrics
+from lora_demo.training.optimizers import build
+from lora_demo.training.order import Order, cut, share
+from lora_demo.training.recipe import Recipe
+from lora_demo.training.schedule import factor
+from lora_demo.training.sources import Source, micro_batch
+from lora_demo.training.step import MicroBatch, NonFiniteLoss, StepOptions, StepResult, step
+
+
+class TrainingStopped(RuntimeError):
+    """A run that had to end early; the message says why and what is left."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished run reports; seconds are of the loop alone, without loading and preparing."""
+
+    steps: int
+    loss: float
+    evaluation: Evaluation | None
+    best_step: int | None
+    seconds: float
+    cpu_seconds: float
+    losses: list[float] = field(default_factory=list)
+
+
+class StepInputs(Dataset[list[list[int]]]):
+    """The rows of each step on this process, cut into micro-batches; `inputs` loads them."""
+
+    def __init__(self, source: Source, order: Order, recipe: Recipe, rank: int, processes: int) -> None:
+        self.source, self.order, self.recipe, self.rank, self.processes = source, order, recipe, rank, processes
+
+    def __getitem__(self, number: int) -> Any:
+        rows = share(self.order.indices(number), self.rank, self.processes)
+        return [(part, self.source.inputs(part)) for part in cut(rows, self.recipe.micro_batch)]
+
+
+class Loop:
+    """One run of a recipe on a prepared model. `folder` receives metrics and checkpoints."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        model: nn.Module,
+        train: Source,
+        validation: Source | None,
+        folder: Path,
+        accelerator: Accelerator,
+        display: Display | None = None,
+    ) -> None:
+        self.recipe, self.train, self.validation = recipe, train, validation
+        self.folder, self.checkpoints = folder, folder / "checkpoints"
+        self.accelerator, self.display = accelerator, display or Quiet()
+        self.bare = model.to(accelerator.device)
+        settings = recipe.optimizer.model_dump()
+        self.model, self.optimizer = accelerator.prepare(model, build(model.parameters(), **settings))
+        self.engine = AcceleratedEngine(accelerator, recipe.precision)
+        forward = {} if recipe.method.name == "towers" else {"supervised_only": recipe.supervised_only}
+        self.options = StepOptions(clip_norm=recipe.clip_norm, forward=forward)
+        self.progress = checkpoint.Progress(recipe=recipe.model_dump(mode="json"))
+        self.last: Evaluation | None = None
+
+    def resume(self) -> int:
+        """Go back to the newest sound checkpoint, if there is one; returns the step to go on from."""
+        path = checkpoint.newest(self.checkpoints)
+        if path is not None:
+            stored = checkpoint.read_progress(path)
+            _same_recipe(stored.recipe, self.progress.recipe, path)
+            self.progress = checkpoint.restore(path, self.bare, self.accelerator)
+        return self.progress.step
+
+    def run(self) -> Outcome:
+        """Train to the end or to an early stop. Raises TrainingStopped with the last good checkpoint intact."""
+        started, cpu = time.perf_counter(), time.process_time()
+        torch.manual_seed(self.recipe.seed) if self.progress.step == 0 else None
+        losses = []
+        self.model.train()
+        with self.display:
+            self.display.start(self.recipe.name, self.progress.step, self.recipe.steps)
+            metrics = Metrics(self.folder, from_step=self.progress.step) if self.accelerator.is_main_process else None
+            for loss in self._steps(metrics):
+                losses.append(loss)
+        self._finish()
+        return Outcome(
+            steps=self.progress.step,
+            loss=losses[-1] if losses else math.nan,
+            evaluation=self.last,
+            best_step=self.progress.best_step,
+            seconds=time.perf_counter() - started,
+            cpu_seconds=time.process_time() - cpu,
+            losses=losses,
+        )
+
+    def _steps(self, metrics: Metrics | None) -> Iterator[float]:
+        for batch in self._batches():
+            lr = self._set_rate()
+            since = time.perf_counter()
+            result = self._step(batch)
+            self.progress.step += 1
+            self._report(metrics, result, lr, batch, time.perf_counter() - since)
+            yield float(result.loss)
+            if self._evaluate_if_due(metrics):
+                self.display.say(f"stopped early: no better accuracy in {self.progress.stale} evaluations")
+                return
+            self._save_if_due()
+
+    def _step(self, batch: Sequence[MicroBatch]) -> StepResult:
+        try:
+            return step(self.model, batch, self.optimizer, self.options, self.engine)
+        except NonFiniteLoss as error:
+            left = checkpoint.newest(self.checkpoints)
+            kept = f"the last good checkpoint is {left}" if left else "no checkpoint had been written yet"
+            raise TrainingStopped(
+                f"step {self.progress.step + 1}: {error}; the update was not made and {kept}. "
+                "Lower optimizer.lr, lengthen schedule.warmup, or look at the data of this step"
+            ) from error
+
+    def _batches(self) -> Iterator[list[MicroBatch]]:
+        order = Order(len(self.train), self.recipe.batch, self.recipe.seed)
+        rank, processes = self.accelerator.process_index, self.accelerator.num_processes
+        inputs = StepInputs(self.train, order, self.recipe, rank, processes)
+        # Its own generator: otherwise starting the loader would draw from the random state that resuming restores.
+        loader = DataLoader(
+            inputs,
+            batch_size=None,
+            sampler=range(self.progress.step, self.recipe.steps),
+            num_workers=self.recipe.workers,
+            generator=torch.Generator().manual_seed(self.recipe.seed),
+        )
+        for parts in loader:
+            yield [micro_batch(values, self.bare, self.accelerator.device) for _, values in parts]
+
+    def _set_rate(self) -> float:
+        shape = self.recipe.schedule.model_dump()
+        lr = self.recipe.optimizer.lr * factor(self.progress.step, self.recipe.steps, **shape)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        return lr
+
+    def _report(
+        self, metrics: Metrics | None, result: StepResult, lr: float, batch: Sequence[MicroBatch], seconds: float
+    ) -> None:
+        loss = float(result.loss)
+        speed = sum(micro.tokens for micro in batch) * self.engine.processes / seconds
+        self.display.advance(self.progress.step, loss, speed)
+        if metrics is not None:
+            norm = None if result.gradient_norm is None else float(result.gradient_norm)
+            values = {"loss": loss, "gradient_norm": norm, "lr": lr, "tokens_per_second": round(speed, 1)}
+            metrics.write(step=self.progress.step, **values)
+
+    def _evaluate_if_due(self, metrics: Metrics | None) -> bool:
+        """Evaluate where the recipe says so; True if the run should stop."""
+        plan = self.recipe.evaluation
+        at_end = self.progress.step == self.recipe.steps
+        due = at_end or (plan.every is not None and self.progress.step % plan.every == 0)
+        if self.validation is None or not due:
+            return False
+        self.last = evaluate(
+            self.bare, self.validation, rows=plan.rows, batch=plan.batch, forward=self.options.forward
+        )
+        if metrics is not None:
+            metrics.write(step=self.progress.step, evaluation=self.last.to_json())
+        self.display.say(f"step {self.progress.step}: {self.last.accuracy:.1%} of {self.last.rows} answers right")
+        self._note_best(self.last)
+        return plan.patience is not None and self.progress.stale >= plan.patience
+
+    def _note_best(self, found: Evaluation) -> None:
+        best = self.progress
+        better = best.best_accuracy is None or (found.accuracy, -found.loss) > (best.best_accuracy, -(best.best_loss or 0))
+        if better:
+            best.best_accuracy, best.best_loss, best.best_step, best.stale = found.accuracy, found.loss, best.step, 0
+            self._save(checkpoint.BEST)
+        else:
+            best.stale += 1
+
+    def _save_if_due(self) -> None:
+        every = self.recipe.save.every
+        if every is not None and self.progress.step % every == 0 and self.progress.step < self.recipe.steps:
+            self._save(f"{checkpoint.STEP}{self.progress.step:07d}")
+
+    def _finish(self) -> None:
+        self._save(f"{checkpoint.STEP}{self.progress.step:07d}")
+
+    def _save(self, name: str) -> None:
+        try:
+            checkpoint.save(self.checkpoints, name, self.bare, self.accelerator, self.progress)
+        except checkpoint.CheckpointError as error:
+            raise TrainingStopped(f"step {self.progress.step}: {error}") from error
+        if self.accelerator.is_main_process:
+            checkpoint.prune(self.checkpoints, self.recipe.save.keep)
+
+
+def _same_recipe(stored: dict[str, Any], now: dict[str, Any], path: Path) -> None:
+    different = sorted(key for key in {*stored, *now} if stored.get(key) != now.get(key))
+    if different:
+        raise TrainingStopped(
+            f"{path} belongs to another recipe: {', '.join(different)} differ. "
+            "Resume with the recipe it was started with, or start anew with --overwrite"
+        )

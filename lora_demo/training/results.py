@@ -1,0 +1,58 @@
+"""What a finished run leaves for others: a whole model, or an adapter in PEFT's format with what it was trained on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from lora_demo.methods import own_format, peft_format, surgery
+from lora_demo.models import weights
+from lora_demo.models.mgm import MGM
+from lora_demo.results.store import write_atomically
+from lora_demo.training.prepare import model_of
+from lora_demo.training.recipe import Recipe
+
+RECIPE, MODEL, ADAPTER, PROJECTORS = "recipe.json", "model", "adapter", "projectors.safetensors"
+WHOLE = ("full", "towers", "bitfit", "layernorm")
+"""Methods that change the model's own weights: their result is saved as a model."""
+PEFT_METHODS = ("lora", "dora", "pissa", "ia3", "prefix")
+
+
+def save_recipe(recipe: Recipe, folder: Path) -> None:
+    """The recipe with everything inherited filled in."""
+    write_atomically(folder / RECIPE, recipe.model_dump_json(indent=1) + "\n")
+
+
+def save(model: MGM, recipe: Recipe, folder: Path) -> Path:
+    """Write the result into the run's folder; returns where it lies."""
+    method = recipe.method
+    if method.name in WHOLE:
+        weights.save(model, folder / MODEL)
+        return folder / MODEL
+    if method.projectors:
+        trained = {name: p.detach().contiguous() for name, p in _projectors(model).items()}
+        save_file(trained, folder / PROJECTORS)
+    if method.name in PEFT_METHODS:
+        return peft_format.save(model.language_model, folder / ADAPTER)
+    return own_format.save(model.language_model, folder / ADAPTER, method.name, method.settings)
+
+
+def load(folder: Path) -> MGM:
+    """The model that a run ended with, in eval mode; adapters are attached, not merged."""
+    recipe = Recipe.model_validate(json.loads((folder / RECIPE).read_text(encoding="utf-8")))
+    if recipe.method.name in WHOLE:
+        return weights.load(folder / MODEL, dtype=getattr(torch, recipe.model.dtype))
+    model = model_of(recipe.model, recipe.seed)
+    load_adapter = peft_format.load if recipe.method.name in PEFT_METHODS else own_format.load
+    load_adapter(model.language_model, folder / ADAPTER)
+    if (folder / PROJECTORS).is_file():
+        model.load_state_dict(load_file(folder / PROJECTORS), strict=False)
+    return model.eval()
+
+
+def _projectors(model: MGM) -> dict[str, torch.nn.Parameter]:
+    declared = surgery.adapter_parameters(model)
+    return {name: p for name, p in declared.items() if not name.startswith("language_model.")}

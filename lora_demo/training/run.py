@@ -1,0 +1,113 @@
+"""A whole run from a recipe: prepare, train, save the result."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from lora_demo.models import weights
+from lora_demo.models.mgm import MGM
+from lora_demo.training import checkpoint, recipe_files, results
+from lora_demo.training.accelerated import open_accelerator
+from lora_demo.training.cell_lesson import CellLesson
+from lora_demo.training.display import Display, Quiet
+from lora_demo.training.loop import Loop, Outcome, TrainingStopped
+from lora_demo.training.prepare import apply_method, model_of, sources_of
+from lora_demo.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run: the trained model (its best state, if it was evaluated), where the result lies, what happened."""
+
+    model: MGM
+    result: Path
+    outcome: Outcome
+    trainable: int
+    total: int
+
+    def summary(self) -> dict[str, Any]:
+        """The run in numbers."""
+        found = self.outcome.evaluation
+        return {
+            "result": str(self.result),
+            "steps": self.outcome.steps,
+            "loss": self.outcome.loss,
+            "validation": found and found.to_json(),
+            "best_step": self.outcome.best_step,
+            "trainable": self.trainable,
+            "total": self.total,
+            "seconds": round(self.outcome.seconds, 2),
+            "cpu_seconds": round(self.outcome.cpu_seconds, 2),
+        }
+
+
+def run(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    display: Callable[[], Display] = Quiet,
+    accelerator: Accelerator | None = None,
+) -> Finished:
+    """Train by the recipe; everything goes into `folder`.
+
+    Raises TrainingStopped if the folder holds another run, cannot be written, or the run has to end early.
+    """
+    _claim(folder, resume=resume, overwrite=overwrite)
+    if recipe.threads is not None:
+        torch.set_num_threads(recipe.threads)
+    accelerator = accelerator or open_accelerator()
+    model = _starting_model(recipe, folder, resume, display, accelerator)
+    torch.manual_seed(recipe.seed)
+    trained = apply_method(model, recipe)
+    results.save_recipe(recipe, folder)
+    loop = Loop(recipe, trained, *sources_of(recipe, model), folder, accelerator, display())
+    if resume:
+        loop.resume()
+    outcome = loop.run()
+    counts = _count(trained)
+    if outcome.best_step is not None:
+        checkpoint.load_trained(loop.checkpoints / checkpoint.BEST, trained)
+    plain = trained.finish() if isinstance(trained, CellLesson) else model
+    return Finished(plain, results.save(plain, recipe, folder), outcome, *counts)
+
+
+def _starting_model(
+    recipe: Recipe, folder: Path, resume: bool, display: Callable[[], Display], accelerator: Accelerator
+) -> MGM:
+    if recipe.before is None:
+        return model_of(recipe.model, recipe.seed)
+    inner = folder / recipe.before
+    if resume and (inner / results.MODEL / weights.WEIGHTS).is_file():
+        return weights.load(inner / results.MODEL)
+    before = recipe_files.load(recipe.before)
+    return run(before, inner, resume=resume, overwrite=not resume, display=display, accelerator=accelerator).model
+
+
+def _claim(folder: Path, *, resume: bool, overwrite: bool) -> None:
+    occupied = (folder / "checkpoints").exists()
+    if occupied and overwrite:
+        shutil.rmtree(folder)
+    elif occupied and not resume:
+        raise TrainingStopped(f"{folder} holds a run already: go on with --resume, or start anew with --overwrite")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise TrainingStopped(f"{folder} cannot be written, so no checkpoint could be kept: {error}") from error
+
+
+def _count(model: nn.Module) -> tuple[int, int]:
+    parameters = list(model.parameters())
+    return sum(p.numel() for p in parameters if p.requires_grad), sum(p.numel() for p in parameters)
