@@ -1,8 +1,8 @@
 /* The search behind the theme's search box. The theme asks `{type: 2, data: query}` and shows the pages answered with `{type: 3}`.
  *
- * A candidate types "lora的r怎么选" or "7b全参显存": no spaces, half a word, Chinese and English mixed. So nothing is segmented into
- * words beforehand: a query is cut into Latin words and pairs of Chinese characters, each is looked up as a substring, and a page's
- * title and aliases (how people type this question) count for more than its text. */
+ * A candidate types "lora的r怎么选" or "7b全参显存": no spaces, half a word, Chinese and English mixed. So nothing is segmented
+ * into words beforehand: a query is cut into Latin words and pairs of Chinese characters, each is looked up as a substring, and a
+ * page's title and aliases (how people type this question) count for more than its text. */
 
 const SYNONYMS = [
   ["全参数", "全参", "全量", "full fine tuning", "full finetuning", "full ft", "full parameter", "full"],
@@ -23,9 +23,11 @@ const SYNONYMS = [
   ["掉点", "性能损失", "效果损失", "quality loss", "performance loss"],
   ["初始化", "init", "initialization", "initialisation", "initialize", "initialise"],
   ["学习率", "learning rate", "lr"],
-  ["alpha", "α", "阿尔法"],
+  ["alpha", "α", "阿尔法", "缩放系数", "缩放", "scaling factor", "scaling"],
+  ["qv", "q v", "q 和 v", "q and v", "qproj vproj"],
   ["目标模块", "target modules", "target module", "targetmodules"],
   ["4090", "rtx4090", "24g", "24gb"],
+  ["零", "zero", "0"],
   ["自我介绍", "讲项目", "项目经历", "项目介绍", "star"],
 ];
 const PAUSE = /(?<=[a-z0-9])[-_](?=[a-z0-9])/g;
@@ -33,7 +35,7 @@ const UNIT = /[a-z0-9\u0370-\u03ff]+|\p{sc=Han}+/gu;
 const IGNORED = new Set(["的", "了", "吗", "呢", "啊", "a", "an", "the", "of", "is", "to", "in", "on", "for", "and", "do", "does", "it", "我", "请问"]);
 const SHOWN_PAGES = 24, SHOWN_SECTIONS = 4, EXCERPT = 130;
 
-let pages = [];
+let documents = [], pages = [];
 
 /** Lower case, full width made half width, invisible breaks removed, `p-tuning` joined to `ptuning`. */
 function normalise(text) {
@@ -56,17 +58,18 @@ function field(text) {
 }
 
 /** Sections of one page together; the section that lists how a question is asked gives the page its aliases. */
-function setUp(docs) {
+function setUp() {
   const byPage = new Map();
-  for (const doc of docs) {
+  for (const doc of documents) {
     const [location, anchor] = doc.location.split("#");
-    if (!byPage.has(location)) byPage.set(location, { location, sections: [], phrases: [], boost: doc.boost || 1 });
+    const boost = doc.boost || (location.startsWith("q/") ? 1 : 0.75);
+    if (!byPage.has(location)) byPage.set(location, { location, sections: [], phrases: [], boost });
     const page = byPage.get(location);
     const section = { location: doc.location, title: plain(doc.title), text: plain(doc.text), tags: doc.tags };
     section.field = field(`${section.title} ${section.text}`);
     if (!anchor) {
       page.article = section;
-      page.phrases.push(field(section.title));
+      page.phrases.push(field(section.title), field(location.replace(/[/-]/g, " ")));
     }
     const aliases = anchor === "asked-as" ? doc.text.match(/<li>.*?<\/li>/gs) || [] : [];
     page.phrases.push(...aliases.map(alias => field(plain(alias))));
@@ -133,10 +136,21 @@ function likeness(units, length, phrase) {
   return covered * (0.75 + 0.25 * Math.min(1, length / phrase.joined.length));
 }
 
+/** Where pages hold the same units, the one that keeps coming back to them is about them. */
+function insistence(units, { words }) {
+  let sum = 0, total = 0;
+  for (const unit of units) {
+    const count = Math.max(...unit.spellings.map(([spelling]) => words.split(spelling).length - 1));
+    sum += unit.weight * count / (count + 6);
+    total += unit.weight;
+  }
+  return sum / total;
+}
+
 function score(page, units, length) {
   const phrase = Math.max(0, ...page.phrases.map(phrase => likeness(units, length, phrase)));
   const section = Math.max(0, ...page.sections.map(section => coverage(units, section.field)));
-  return (3 * phrase + section + coverage(units, page.field)) * page.boost;
+  return (3 * phrase + section + coverage(units, page.field) + insistence(units, page.field) / 2) * page.boost;
 }
 
 function escape(text) {
@@ -169,6 +183,7 @@ function shown(section, pattern, score) {
 }
 
 function search(query) {
+  if (!pages.length) setUp();
   const all = cut(query);
   const units = weigh(all);
   if (!units.length) return { items: [] };
@@ -187,7 +202,7 @@ function search(query) {
 /** One message of the theme, answered. Also called directly where a page read from disk may not start a worker. */
 function answer({ type, data }) {
   if (type === 0) {
-    setUp(data.docs);
+    documents = data.docs;
     return { type: 1 };
   }
   return { type: 3, data: search(data) };

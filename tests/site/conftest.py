@@ -1,0 +1,129 @@
+"""The site, built once per session by a process that may not import torch, served from a port of its own, in one browser."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+# Run as a program: builds the site and refuses every import of torch on the way.
+BUILD = """
+import json, os, sys, time
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "transformers", "peft", "numpy"):
+            raise ImportError(f"the site must build without {name}")
+sys.meta_path.insert(0, Refuse())
+sys.path.insert(0, os.getcwd())
+from mkdocs.__main__ import cli
+try:
+    cli(["build", "--no-strict", "--site-dir", sys.argv[1]], standalone_mode=False)
+finally:
+    json.dump({"cpu": time.process_time()}, open(sys.argv[1] + ".json", "w"))
+"""
+
+
+@dataclass(frozen=True)
+class Site:
+    """The built site: its folder, its address, what building it took and what the build said."""
+
+    folder: Path
+    address: str
+    wall: float
+    cpu: float
+    log: str
+
+    def pages(self) -> list[str]:
+        """Paths of every page of both languages, from the sitemaps."""
+        return [path for language in ("", "en/") for path in self._listed(language)]
+
+    def _listed(self, language: str) -> list[str]:
+        tree = ElementTree.parse(self.folder / language / "sitemap.xml")
+        found = [node.text or "" for node in tree.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")]
+        return [url.split("/", 3)[3] for url in found]
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("built") / "site"
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", BUILD, str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "SITE_URL": "http://127.0.0.1:8000/"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    wall = time.perf_counter() - began
+    # Not strict here, so that one warning fails one test (test_build) and not every other as well.
+    assert done.returncode == 0, f"the build failed:\n{done.stderr[-6000:]}"
+    server = serve(folder)
+    address = f"http://127.0.0.1:{server.server_port}/"
+    yield Site(folder, address, wall, json.loads(Path(f"{folder}.json").read_text())["cpu"], done.stderr)
+    server.shutdown()
+    server.server_close()
+
+
+def serve(folder: Path) -> http.server.ThreadingHTTPServer:
+    """The folder on a free port of this machine, as a static host serves it: unknown addresses get 404.html."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        body = (Path(self.directory) / "404.html").read_bytes()
+        self.send_response(code)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def chromium() -> str:
+    """The browser of this machine, or `CHROMIUM`. In CI its absence is an error, elsewhere a reason to skip."""
+    found = next(filter(None, map(shutil.which, (os.environ.get("CHROMIUM", ""), *CHROMIUMS))), None)
+    if found is None:
+        reason = "no Chromium found: install it (Debian: apt-get install chromium) or set CHROMIUM to its path"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = chromium()
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    """A fresh page whose addresses are relative to the site."""
+    context = browser.new_context(base_url=site.address)
+    yield context.new_page()
+    context.close()
