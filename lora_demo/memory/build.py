@@ -1,0 +1,141 @@
+"""Builds what is traced on the meta device: a preset or a folder's config.json, and an adapter on it.
+
+Adapters come from PEFT (a folder with adapter_config.json) or from our own methods ("lora:r=16,targets=all",
+"full"). PEFT's set-up runs with `NeutralValues`, so that methods which look at values while they are built get
+neutral answers; where that fails, the adapter is initialised on the host and moved over.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from lora_demo.memory.neutral import NeutralValues
+from lora_demo.memory.subject import MGMSubject, Subject, TextSubject
+from lora_demo.methods import registry, surgery
+from lora_demo.methods.full import apply_full
+from lora_demo.models.config import MGMConfig
+from lora_demo.models.llm import build_llm
+from lora_demo.models.mgm import MGM
+from lora_demo.models.presets import PRESETS
+
+TRAINED_PROJECTORS = ("mm_projector", "vlm_uni_query_projector", "vlm_uni_aux_projector", "vlm_uni_val_projector")
+
+
+class BuildError(ValueError):
+    """A model or adapter that cannot be built; the message names it, the place and the fix."""
+
+
+def build_subject(model: str, dtype: torch.dtype = torch.bfloat16) -> Subject:
+    """The model on the meta device: a preset's name or a folder with config.json."""
+    with torch.device("meta"):
+        if model in PRESETS:
+            config = PRESETS[model]
+            if isinstance(config, MGMConfig):
+                return MGMSubject(MGM(config).to(dtype))
+            return TextSubject(_in_training(build_llm(config).to(dtype)))
+        return TextSubject(_in_training(_from_folder(model).to(dtype)))
+
+
+def adapt(subject: Subject, method: str, *, adapter_dtype: torch.dtype | None = torch.float32) -> None:
+    """Put the adapter on the subject's language model; everything else is frozen. None keeps the base's dtype."""
+    if method == "full":
+        _full(subject)
+    elif Path(method).is_dir():
+        _peft(subject, Path(method), adapter_dtype)
+    else:
+        name, settings = registry.parse(method)
+        if name != "full" and name in registry.METHODS and "dtype" in _settings_of(name):
+            settings.setdefault("dtype", adapter_dtype)
+        with torch.device("meta"):
+            registry.apply(subject.language_model, name, **settings)
+        surgery.freeze(subject.model)
+
+
+def _full(subject: Subject) -> None:
+    apply_full(subject.language_model)
+    for name in TRAINED_PROJECTORS:
+        if hasattr(subject.model, name):
+            apply_full(subject.model.get_submodule(name))
+    surgery.freeze(subject.model)
+
+
+def _settings_of(name: str) -> set[str]:
+    import inspect
+
+    return set(inspect.signature(registry.METHODS[name].apply).parameters)
+
+
+def _peft(subject: Subject, folder: Path, adapter_dtype: torch.dtype | None) -> None:
+    config = _peft_config(folder)
+    base: Any = subject.language_model
+    attempts = (torch.device("meta"), torch.device("cpu"))
+    for attempt in attempts:
+        candidate = base if attempt is attempts[-1] else copy.deepcopy(base)
+        try:
+            adapted = _wrapped(candidate, copy.deepcopy(config), attempt, adapter_dtype)
+        except (NotImplementedError, RuntimeError) as error:
+            if attempt is attempts[-1]:
+                raise BuildError(
+                    f"{folder}: {config.peft_type.value} cannot be set up without values: {error}"
+                ) from error
+            continue
+        subject.model.language_model = adapted
+        return
+
+
+def _wrapped(base: Any, config: Any, device: torch.device, adapter_dtype: torch.dtype | None) -> nn.Module:
+    import peft
+
+    with NeutralValues(), device, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        adapted = peft.get_peft_model(base, config, autocast_adapter_dtype=adapter_dtype == torch.float32)
+    return adapted.to("meta").train()
+
+
+def _peft_config(folder: Path) -> Any:
+    import peft
+
+    file = folder / "adapter_config.json"
+    if not file.is_file():
+        raise BuildError(f"{folder}: no adapter_config.json in it")
+    try:
+        kind = json.loads(file.read_text(encoding="utf-8")).get("peft_type")
+        config = peft.PeftConfig.from_pretrained(str(folder))
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        known = [str(name.value) for name in peft.PeftType]
+        near = difflib.get_close_matches(str(locals().get("kind")), known, n=3)
+        raise BuildError(
+            f"{file}: not an adapter configuration that PEFT {peft.__version__} knows: {error}. {near}"
+        ) from error
+    config.inference_mode = False
+    config.task_type = config.task_type or "CAUSAL_LM"
+    return config
+
+
+def _from_folder(model: str) -> Any:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    folder = Path(model)
+    if not (folder / "config.json").is_file():
+        near = difflib.get_close_matches(model, PRESETS, n=3, cutoff=0.4) or list(PRESETS)
+        raise BuildError(f"model {model!r}: neither a preset ({', '.join(near)}) nor a folder with config.json")
+    raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if raw.get("auto_map"):
+        raise BuildError(f"{folder}/config.json asks for code of its own (auto_map); such models are refused")
+    try:
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        return AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BuildError(f"{folder}/config.json: {error}") from error
+
+
+def _in_training(model: Any) -> Any:
+    return model.train()

@@ -1,0 +1,144 @@
+"""What is traced: a model on the meta device and batches for it, with the interface of our training step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from lora_demo.models.config import MGMConfig
+from lora_demo.models.loss import as_index, gather_positions, next_token_loss
+from lora_demo.models.mgm import MGM
+from lora_demo.training.step import MicroBatch
+
+IGNORED = -100
+IMAGE = -200
+WORD = 7  # any ordinary token id
+
+
+class SubjectError(ValueError):
+    """A batch or length that cannot be traced; the message names the setting."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """batch rows, positions per row (image tokens included) and supervised positions per row (None: all that can)."""
+
+    batch: int
+    length: int
+    supervised: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "length"):
+            if getattr(self, name) < 1:
+                raise SubjectError(f"{name}={getattr(self, name)}: must be at least 1")
+        if self.supervised is not None and self.supervised < 1:
+            raise SubjectError(f"selected-logits={self.supervised}: must be at least 1")
+
+
+class Subject(Protocol):
+    """A model to trace, and its batches."""
+
+    model: nn.Module
+    vocabulary: int
+
+    @property
+    def language_model(self) -> nn.Module: ...
+
+    def micro_batch(self, size: Size) -> MicroBatch: ...
+
+
+@dataclass
+class LossOutput:
+    loss: Tensor
+    logits: Tensor
+
+
+class LanguageModelWithLoss(nn.Module):
+    """A transformers causal LM under our loss: logits at chosen positions only, if asked to."""
+
+    def __init__(self, language_model: Any) -> None:
+        super().__init__()
+        self.language_model = language_model
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        places: list[tuple[int, int]],
+        supervised_only: bool = False,
+        denominator: float | None = None,
+    ) -> LossOutput:
+        """`places`: (row, position) whose next token counts."""
+        rows, columns = (as_index(list(part), input_ids.device) for part in zip(*places, strict=True))
+        targets = input_ids.new_empty((len(places),))
+        if supervised_only:
+            model = getattr(self.language_model, "get_base_model", lambda: self.language_model)()
+            hidden = model.model(input_ids=input_ids, use_cache=False).last_hidden_state
+            logits = chosen = model.lm_head(gather_positions(hidden, rows, columns))
+        else:
+            logits = self.language_model(input_ids=input_ids, use_cache=False).logits
+            chosen = gather_positions(logits, rows, columns)
+        return LossOutput(next_token_loss(chosen, targets, denominator), logits)
+
+
+class TextSubject:
+    """A causal language model on the meta device, text only."""
+
+    def __init__(self, language_model: Any) -> None:
+        self.model = LanguageModelWithLoss(language_model)
+        self.vocabulary = language_model.config.vocab_size
+
+    @property
+    def language_model(self) -> nn.Module:
+        return self.model.language_model
+
+    def micro_batch(self, size: Size) -> MicroBatch:
+        count = _supervised(size, size.length - 1)
+        places = [(row, size.length - 1 - count + i) for row in range(size.batch) for i in range(count)]
+        ids = torch.empty((size.batch, size.length), dtype=torch.long, device="meta")
+        return MicroBatch({"input_ids": ids, "places": places}, terms=len(places))
+
+
+class MGMSubject:
+    """MGM on the meta device; each row is bos, one image, text, of which the last positions are the answer."""
+
+    def __init__(self, model: MGM) -> None:
+        self.model = model
+        self.config: MGMConfig = model.config
+        self.vocabulary = model.config.llm.vocab_size
+
+    @property
+    def language_model(self) -> nn.Module:
+        return self.model.language_model
+
+    def micro_batch(self, size: Size) -> MicroBatch:
+        text = size.length - self.config.image_tokens
+        if text < 3:
+            raise SubjectError(
+                f"seq={size.length}: T counts the {self.config.image_tokens} image tokens too; use at least "
+                f"{self.config.image_tokens + 3}"
+            )
+        count = _supervised(size, text - 1)
+        row = [2, IMAGE] + [WORD] * (text - 1)
+        labels = [IGNORED] * (len(row) - count) + [WORD] * count
+        ids = torch.tensor([row] * size.batch)
+        plan = self.model.plan(ids, torch.ones_like(ids), torch.tensor([labels] * size.batch), images=size.batch)
+        return MicroBatch({**self._pictures(size.batch), "input_ids": ids.to("meta"), "plan": plan}, size.batch * count)
+
+    def _pictures(self, batch: int) -> dict[str, Tensor]:
+        dtype = next(self.model.parameters()).dtype
+        small, large = self.config.clip.image_size, self.config.aux.image_size
+        return {
+            "images": torch.empty((batch, 3, small, small), dtype=dtype, device="meta"),
+            "images_aux": torch.empty((batch, 3, large, large), dtype=dtype, device="meta"),
+        }
+
+
+def _supervised(size: Size, most: int) -> int:
+    if size.supervised is None:
+        return most
+    if size.supervised > most:
+        raise SubjectError(f"selected-logits={size.supervised}: a row of {size.length} has at most {most} positions")
+    return size.supervised
