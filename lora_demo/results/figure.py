@@ -52,10 +52,15 @@ class Figure:
         return {key: value for key, value in asdict(self).items() if key != "name"}
 
     @classmethod
-    def from_json(cls, name: str, entry: Mapping[str, Any]) -> Figure:
+    def from_json(cls, name: str, entry: Any) -> Figure:
+        """Read one entry of the file; whatever does not fit is a FigureError."""
+        if not isinstance(entry, dict):
+            raise FigureError(f"figure {name}: must be an object, found {type(entry).__name__}")
         known = {f.name for f in fields(cls)} - {"name"}
         if unknown := sorted(set(entry) - known):
             raise FigureError(f"figure {name}: unknown field {unknown[0]!r}; the fields are {sorted(known)}")
+        if entry.get("kind", KINDS[0]) not in KINDS:
+            raise FigureError(f"figure {name}: kind {entry['kind']!r} is not one of {', '.join(KINDS)}")
         try:
             return cls(name=name, **entry)
         except TypeError as error:
@@ -63,7 +68,6 @@ class Figure:
 
 
 def _check(figure: Figure) -> None:
-    _need(figure, figure.kind in KINDS, f"kind {figure.kind!r} is not one of {', '.join(KINDS)}")
     numeric = isinstance(figure.value, int | float) and not isinstance(figure.value, bool)
     _need(figure, numeric and math.isfinite(figure.value), f"value {figure.value!r} is not a finite number")
     _need(figure, isinstance(figure.unit, str) and figure.unit != "", "unit is empty")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,7 @@ def test_convnext_and_clip_follow_from_their_dimensions(value) -> None:
     """Both towers, block by block."""
     dims, depths = (192, 384, 768, 1536), (3, 3, 27, 3)
     block = [49 * d + d + 2 * d + (4 * d * d + 4 * d) + (4 * d * d + d) + d for d in dims]
-    down = [0, *(2 * a + 4 * a * b + b for a, b in zip(dims, dims[1:], strict=False))]
+    down = [0, *(2 * a + 4 * a * b + b for a, b in pairwise(dims))]
     stem = 3 * 16 * dims[0] + dims[0] + 2 * dims[0]
     assert value("mgm2b.params.convnext") == stem + sum(n * b + d for n, b, d in zip(depths, block, down, strict=True))
     width, inner = 1024, 4096
