@@ -120,10 +120,10 @@ class _Scan:
     def feed(self, chunk: bytes) -> None:
         where, step = self._brackets(np.frombuffer(chunk, np.uint8))
         depth = self.depth + np.cumsum(step)
-        if len(depth):
-            self._check_depth(depth, where)
-            self.depth = int(depth[-1])
+        self._check_depth(depth > MAX_DEPTH, where, f"nested deeper than {MAX_DEPTH} levels")
         self._take_items(chunk, where[(step > 0) & (depth == 2)], where[(step < 0) & (depth == 1)] + 1)
+        self._check_depth(depth < 0, where, "more brackets are closed than were opened")
+        self.depth = int(depth[-1]) if len(depth) else self.depth
         self.offset += len(chunk)
         if self.open_since is not None and self.offset - self.open_since > MAX_ITEM:
             self._fail(f"an item is longer than {MAX_ITEM} bytes; is this a list of conversations?")
@@ -134,9 +134,9 @@ class _Scan:
         if self.expected == b"[" and self.gap == b"[]":
             return
         if self.gap != b"]":
-            self._fail(
-                "the list does not end with ']'" if self.starts else "expected a JSON list of items: [{...}, ...]"
-            )
+            some = any(len(part) for part in self.starts)
+            ending = f"the list does not end with ']' but with {self.gap[:20]!r}"
+            self._fail(ending if some else "expected a JSON list of items: [{...}, ...]")
 
     def _brackets(self, buffer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Positions of the brackets outside strings, and +1 or -1 for each."""
@@ -178,13 +178,9 @@ class _Scan:
             self._fail(f"expected {self.expected.decode()!r} in front of an item, found {found[:20]!r}", at)
         self.expected, self.gap = b",", b""
 
-    def _check_depth(self, depth: np.ndarray, where: np.ndarray) -> None:
-        for wrong, reason in (
-            (depth < 0, "more brackets are closed than were opened"),
-            (depth > MAX_DEPTH, f"nested deeper than {MAX_DEPTH} levels"),
-        ):
-            if wrong.any():
-                self._fail(reason, self.offset + int(where[wrong.argmax()]))
+    def _check_depth(self, wrong: np.ndarray, where: np.ndarray, reason: str) -> None:
+        if wrong.any():
+            self._fail(reason, self.offset + int(where[wrong.argmax()]))
 
     def _fail(self, reason: str, at: int | None = None) -> NoReturn:
         """Raise at the first item that does not parse; if all do, at `at` or behind the last one that closed."""

@@ -104,7 +104,11 @@ def test_exif_orientation_is_ignored_unless_asked_for(tmp_path: Path):
         ("empty.jpg", b"", r"empty \(0 bytes\)"),
         ("text.jpg", b"this is not an image", "not a picture"),
         ("page.png", b"<html></html>", "not a picture"),
-        ("vector.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n", "not a picture"),
+        (
+            "vector.eps",
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n",
+            "not a picture",
+        ),
         ("wide.png", png_header(20_000, 10), f"20000 x 10 pixels; at most {MAX_SIDE}"),
         ("tall.png", png_header(10, 20_000), "10 x 20000 pixels"),
         ("large.png", png_header(11_000, 11_000), "11000 x 11000 pixels|too large"),

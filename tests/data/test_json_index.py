@@ -17,7 +17,7 @@ VALUES = st.recursive(
     max_leaves=8,
 )
 ITEMS = st.lists(st.dictionaries(TRICKY, VALUES, max_size=3) | st.lists(VALUES, max_size=2), max_size=6)
-reuse_folder = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+reuse_folder = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
 def written(folder: Path, content: bytes | str) -> Path:
@@ -142,7 +142,7 @@ def test_the_index_goes_to_worker_processes(tmp_path: Path):
 def test_memory_stays_far_below_the_file(tmp_path: Path):
     import tracemalloc
 
-    item = {"id": "x", "conversations": [{"from": "human", "value": "w " * 400}, {"from": "gpt", "value": "v" * 700}]}
+    item = {"id": "x", "conversations": [{"from": "human", "value": "w " * 1000}, {"from": "gpt", "value": "v" * 2000}]}
     count = 4_000
     path = written(tmp_path, "[" + ",".join([json.dumps(item)] * count) + "]")
     index_items(path)

@@ -57,8 +57,6 @@ def _around_images(text: str, tokenizer: TextTokenizer) -> list[int]:
     return ids
 
 
-
-
 def on_both(test: Callable) -> Callable:
     return pytest.mark.parametrize("name", ["nano", "gemma_like"])(test)
 
