@@ -49,10 +49,11 @@ def section_text(question: Question, key: str, expander: Expander) -> str:
     """A section with its placeholders replaced and its headings one rank higher, as the page needs them."""
     section = question.answers[expander.lang][key]
     where = f"{expander.lang}.{key}"
-    text = expander.expand(section.text, section.line, ear=key in FOR_THE_EAR, where=where)
+    # Headings first: after expanding, the text is full of MathML tags that would all be looked at.
+    text = expander.expand(_raise_headings(section.text), section.line, ear=key in FOR_THE_EAR, where=where)
     if key == "follow-ups":
         text = ARROW.sub(lambda m: _arrow(m.group(1), expander), text)
-    return _raise_headings(text)
+    return text
 
 
 def plain(markdown: str) -> str:
@@ -78,6 +79,8 @@ def _arrow(name: str, expander: Expander) -> str:
 
 def _raise_headings(text: str) -> str:
     """#### -> ###, outside code."""
+    if "####" not in text:
+        return text
     visible = masked(text)
     starts = [match.start() for match in _SUBHEADING.finditer(visible)]
     for start in reversed(starts):
