@@ -5,9 +5,14 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import settings
 
 from lora_demo.data import tokenizer
 from lora_demo.data.tokenizer import TextTokenizer
+
+# A busy machine makes an example slow without making it wrong.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 
 
 def _neighbour(name: str) -> ModuleType:

@@ -176,8 +176,7 @@ def test_damaged_bytes_give_a_picture_or_an_image_error(kind: str, changes: list
         content[place % len(content)] = value
     try:
         found = read(bytes(content))
-    except ImageError as error:
-        assert str(error)
-    else:
-        assert found.mode == "RGB"
-        assert max(found.size) <= images.MAX_SIDE
+    except ImageError:
+        return
+    assert found.mode == "RGB"
+    assert max(found.size) <= images.MAX_SIDE

@@ -26,6 +26,11 @@ def written(folder: Path, content: bytes | str) -> Path:
     return path
 
 
+def all_items(path: Path) -> list:
+    index = index_items(path)
+    return [index.item(i) for i in range(len(index))]
+
+
 @reuse_folder
 @given(items=ITEMS, indent=st.sampled_from([None, 1]), ascii_only=st.booleans(), chunk=st.integers(1, 40))
 def test_every_item_is_found_at_any_chunk_size(tmp_path: Path, items, indent, ascii_only: bool, chunk: int):
@@ -59,13 +64,10 @@ def test_damage_is_seen_whenever_json_sees_it(tmp_path: Path, items, place: floa
     except ValueError:
         expected = None
     if isinstance(expected, list) and all(isinstance(item, dict | list) for item in expected):
-        index = index_items(path)
-        assert [index.item(i) for i in range(len(index))] == expected
+        assert all_items(path) == expected
     else:
         with pytest.raises(BrokenFile):
-            index = index_items(path)
-            for i in range(len(index)):
-                index.item(i)
+            all_items(path)
 
 
 def _no_duplicates(pairs):
@@ -97,16 +99,14 @@ def _no_duplicates(pairs):
 def test_the_place_of_the_damage_is_named(tmp_path: Path, content: str, line: int, column: int, reason: str):
     path = written(tmp_path, content)
     with pytest.raises(BrokenFile, match=reason) as caught:
-        index = index_items(path)
-        for i in range(len(index)):
-            index.item(i)
+        all_items(path)
     assert (caught.value.line, caught.value.column) == (line, column)
     assert str(caught.value).startswith(f"{path}, line {line}, column {column} ")
 
 
 def test_text_that_is_not_utf8_is_named(tmp_path: Path):
     path = written(tmp_path, b'[{"a": "\xff"}]')
-    with pytest.raises(BrokenFile, match="byte 8.*not UTF-8"):
+    with pytest.raises(BrokenFile, match=r"byte 8.*not UTF-8"):
         index_items(path).item(0)
 
 
@@ -119,7 +119,7 @@ def test_a_byte_order_mark_is_skipped_and_empty_lists_are_fine(tmp_path: Path):
 def test_an_endless_item_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(json_index, "MAX_ITEM", 1000)
     monkeypatch.setattr(json_index, "CHUNK", 100)
-    with pytest.raises(BrokenFile, match="Unterminated|longer than 1000 bytes"):
+    with pytest.raises(BrokenFile, match=r"Unterminated|longer than 1000 bytes"):
         index_items(written(tmp_path, '[{"a": "' + "x" * 5000 + '"}]'))
 
 

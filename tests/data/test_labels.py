@@ -40,7 +40,7 @@ def by_spans(turns: list[Turn], tokenizer: TextTokenizer) -> Encoded:
     for part in text.split(EOS):
         if not part:
             break
-        question, answer = part.split(MODEL_HEADER)
+        question, _answer = part.split(MODEL_HEADER)
         asked = len(_around_images(question + MODEL_HEADER, tokenizer)) - 1
         labels[position : position + asked] = [IGNORE] * asked
         position += len(_around_images(part, tokenizer))

@@ -107,7 +107,7 @@ def test_a_turn_mark_that_is_not_one_token_is_refused(tmp_path: Path, gemma_fold
 def test_missing_and_broken_folders_are_named(tmp_path: Path):
     with pytest.raises(TokenizerError, match="no such folder"):
         tokenizer.load(tmp_path / "nowhere")
-    with pytest.raises(TokenizerError, match="neither tokenizer.json nor tokenizer.model"):
+    with pytest.raises(TokenizerError, match=r"neither tokenizer\.json nor tokenizer\.model"):
         tokenizer.load(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{", encoding="utf-8")
     with pytest.raises(TokenizerError, match="not a tokenizer file"):
