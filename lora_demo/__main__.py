@@ -81,7 +81,9 @@ def bench_methods(
     rounds: Annotated[int, typer.Option("--rounds", min=5, help="Rounds; each times every variant once.")] = 30,
     layers: Annotated[int, typer.Option("--layers", min=1, help="Decoder layers of MGM-2B's width.")] = 2,
     positions: Annotated[int, typer.Option("--positions", min=1, help="Tokens per row.")] = 64,
-    batch: Annotated[list[int] | None, typer.Option("--batch", min=1, help="Rows; repeatable. Default: 1 and 4.")] = None,
+    batch: Annotated[
+        list[int] | None, typer.Option("--batch", min=1, help="Rows; repeatable. Default: 1 and 4.")
+    ] = None,
     threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")] = 2,
     check: Annotated[bool, typer.Option("--check", help="Exit 1 if our step is over 3 % slower than PEFT's.")] = False,
     record: Annotated[bool, typer.Option("--record", help="Write the readings to qa/records.")] = False,
@@ -97,7 +99,7 @@ def bench_methods(
         command.save(done)
     for name, (middle, low, high) in (found := command.ratios(done)).items():
         if not as_json:
-            typer.echo(f"{name:32} {middle:.3f}  95 %: {low:.3f} - {high:.3f}")
+            typer.echo(f"{name:36} {middle:.3f}  95 %: {low:.3f} - {high:.3f}")
     if as_json:
         typer.echo(json.dumps(found, indent=1))
     raise typer.Exit(1 if check and not command.within_bar(done) else 0)
@@ -176,6 +178,21 @@ def train(
     raise typer.Exit(
         command.start(recipe, settings or (), out=out, resume=resume, overwrite=overwrite, as_json=as_json)
     )
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Option("--question", help="What to ask.")] = "",
+    image: Annotated[Path | None, typer.Option("--image", help="The picture; without it the question stands alone.")] = None,
+    model: Annotated[str, typer.Option("--model", help="nano, a run's folder, or a checkpoint folder.")] = "nano",
+    tokenizer: Annotated[Path | None, typer.Option("--tokenizer", help="Folder with the model's tokenizer.")] = None,
+    sample: Annotated[Path | None, typer.Option("--sample", help="Write a sample picture for nano and stop.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+) -> None:
+    """Ask a model about a picture. Exit 0: answered, 2: bad picture, question or model."""
+    from lora_demo.commands import ask as command
+
+    raise typer.Exit(command.run(image, question, model, tokenizer, sample, as_json=as_json))
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def test_adapter_cannot_be_merged(tiny, adapter):
     assert bent.norm() > 0.1
     model = tiny("gemma")
     apply_adapter(model, bottleneck=4)
-    with pytest.raises(MergeRefused, match="not a linear update"):
+    with pytest.raises(MergeRefused, match=r"not a linear update"):
         merging.merge(model)
 
 

@@ -12,7 +12,7 @@ from lora_demo.methods.errors import MethodError
 @pytest.mark.parametrize("family", ["gemma", "llama"])
 def test_nothing_to_train_on_gemma(tiny, family, bits):
     model, before = tiny(family), bits(tiny(family))
-    with pytest.raises(MethodError, match="nothing to train.*no biases.*LoRA"):
+    with pytest.raises(MethodError, match=r"nothing to train.*no biases.*LoRA"):
         apply_bitfit(model)
     assert all(torch.equal(value, before[name]) for name, value in bits(model).items())
     assert all(parameter.requires_grad for parameter in model.parameters()), "a refusal freezes nothing"

@@ -23,7 +23,7 @@ def test_replaces_an_earlier_adapter(tmp_path):
 
 def test_a_failed_write_keeps_the_old_one(tmp_path):
     goal = folder.write(tmp_path / "adapter", FILES, {"n": 1}, {"x": torch.ones(2)})
-    with pytest.raises(TypeError, match="JSON"):
+    with pytest.raises(TypeError, match=r"JSON"):
         folder.write(goal, FILES, {"n": object()}, {"x": torch.zeros(2)})
     assert folder.read(goal, FILES)[0] == {"n": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
@@ -42,7 +42,7 @@ def test_unreadable_folders_are_named(tmp_path, broken):
         folder.write(tmp_path / "adapter", FILES, {}, {"x": torch.ones(1)})
         content = {"json": "{", "list": "[]", "tensors": "x"}[broken]
         (tmp_path / "adapter" / FILES[broken == "tensors"]).write_text(content)
-    with pytest.raises(MethodError, match="adapter"):
+    with pytest.raises(MethodError, match=r"adapter"):
         folder.read(tmp_path / "adapter", FILES)
 
 
@@ -50,7 +50,7 @@ def test_own_format_refuses_another_base(tiny, perturb, bits, tmp_path):
     model = tiny("gemma")
     registry.apply(model, "adapter", bottleneck=4)
     own_format.save(model, tmp_path / "adapter", "adapter", {"bottleneck": 4})
-    with pytest.raises(MethodError, match="o_proj"):
+    with pytest.raises(MethodError, match=r"o_proj"):
         own_format.load(tiny("bert"), tmp_path / "adapter")
     other = tiny("llama")
     own_format.load(other, tmp_path / "adapter")
@@ -58,11 +58,11 @@ def test_own_format_refuses_another_base(tiny, perturb, bits, tmp_path):
     tensors.popitem()
     folder.write(tmp_path / "adapter", own_format.FILES, config, tensors)
     fresh, before = tiny("gemma"), bits(tiny("gemma"))
-    with pytest.raises(MethodError, match="missing"):
+    with pytest.raises(MethodError, match=r"missing"):
         own_format.load(fresh, tmp_path / "adapter")
     assert bits(fresh).keys() == before.keys()
     folder.write(tmp_path / "adapter", own_format.FILES, config | {"format": 9}, tensors)
-    with pytest.raises(MethodError, match="format"):
+    with pytest.raises(MethodError, match=r"format"):
         own_format.load(fresh, tmp_path / "adapter")
 
 

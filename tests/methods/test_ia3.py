@@ -22,7 +22,7 @@ def test_formula(feedforward):
 
 
 def test_feedforward_must_be_among_the_targets(tiny):
-    with pytest.raises(MethodError, match="down_proj.*no target"):
+    with pytest.raises(MethodError, match=r"down_proj.*no target"):
         apply_ia3(tiny("gemma"), ["k_proj"], feedforward=["down_proj"])
 
 

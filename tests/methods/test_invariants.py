@@ -95,7 +95,7 @@ def test_trainable_is_counted_is_saved(case, tmp_path):
 @every_method
 def test_save_and_load_is_exact(case, tokens, tmp_path):
     if case.name == "pissa":
-        with pytest.raises(MethodError, match="rewrites the base"):
+        with pytest.raises(MethodError, match=r"rewrites the base"):
             own_format.save(case.model, tmp_path / "adapter", case.name, case.settings)
         return
     own_format.save(case.model, tmp_path / "adapter", case.name, case.settings)
@@ -160,7 +160,7 @@ def test_merge_and_unmerge(case, tokens, bits):
     apart, before = _logits(model, tokens), bits(model)
     merging.merge(model)
     torch.testing.assert_close(_logits(model, tokens), apart, rtol=1e-12, atol=1e-12)
-    with pytest.raises(MergeRefused, match="already merged"):
+    with pytest.raises(MergeRefused, match=r"already merged"):
         merging.merge(model)
     merging.unmerge(model)
     for name, value in bits(model).items():

@@ -79,7 +79,7 @@ def test_refuses_rank(r):
 
 @pytest.mark.parametrize("alpha", [0, -2.0, math.nan, math.inf])
 def test_refuses_alpha(alpha):
-    with pytest.raises(MethodError, match="alpha"):
+    with pytest.raises(MethodError, match=r"alpha"):
         _layer(alpha=alpha)
 
 
@@ -91,7 +91,7 @@ def test_refuses_dropout(dropout):
 
 def test_refusal_leaves_the_model_alone(tiny, bits):
     model, before = tiny("llama"), bits(tiny("llama"))
-    with pytest.raises(MethodError, match="rank"):
+    with pytest.raises(MethodError, match=r"rank"):
         apply_lora(model, ["q_proj", "k_proj"], r=17, alpha=1)  # fits q_proj (32 x 32), not k_proj (16 x 32)
     after = bits(model)
     assert before.keys() == after.keys()

@@ -37,7 +37,7 @@ def test_merged_equals_unmerged(model, tokens):
 def test_merge_twice_is_refused(model, bits):
     merging.merge(model)
     once = bits(model)
-    with pytest.raises(MergeRefused, match="already merged.*unmerge"):
+    with pytest.raises(MergeRefused, match=r"already merged.*unmerge"):
         merging.merge(model)
     assert all(torch.equal(value, once[name]) for name, value in bits(model).items())
 
@@ -54,7 +54,7 @@ def test_unmerge_restores(model, bits):
 
 
 def test_unmerge_without_merge_is_refused(model):
-    with pytest.raises(MergeRefused, match="nothing to unmerge"):
+    with pytest.raises(MergeRefused, match=r"nothing to unmerge"):
         merging.unmerge(model)
 
 
@@ -85,7 +85,7 @@ def test_overflowing_merge_is_refused():
     nn.init.constant_(layer.lora_A, 1e4)
     nn.init.constant_(layer.lora_B, 1e4)
     before = layer.base.weight.clone()
-    with pytest.raises(MergeRefused, match="overflows torch.float16"):
+    with pytest.raises(MergeRefused, match=r"overflows torch.float16"):
         layer.merge()
     assert torch.equal(layer.base.weight, before)
 
@@ -100,7 +100,7 @@ def test_merging_into_a_packed_base_is_refused(tiny, bits):
 
 
 def test_nothing_to_merge(tiny):
-    with pytest.raises(MergeRefused, match="no adapter"):
+    with pytest.raises(MergeRefused, match=r"no adapter"):
         merging.merge(tiny("gemma"))
 
 
@@ -112,14 +112,14 @@ def test_disabled_is_the_base_and_refuses_while_merged(tiny, tokens, perturb):
         assert torch.equal(model(tokens).logits, base(tokens).logits)
     assert not torch.equal(model(tokens).logits, base(tokens).logits)
     merging.merge(model)
-    with pytest.raises(MethodError, match="unmerge first"), merging.disabled(model):
+    with pytest.raises(MethodError, match=r"unmerge first"), merging.disabled(model):
         pass
 
 
 def test_switching_off_pissa_is_refused(tiny):
     model = tiny("gemma")
     pissa.apply_pissa(model, ["q_proj"], r=2, alpha=2)
-    with pytest.raises(MethodError, match="as_plain_lora"), merging.disabled(model):
+    with pytest.raises(MethodError, match=r"as_plain_lora"), merging.disabled(model):
         pass
 
 
@@ -129,5 +129,5 @@ def test_a_zero_that_erased_a_row_cannot_be_unmerged(tiny):
         apply(model, ["k_proj"], **settings)
         list(surgery.adapter_parameters(model).values())[-1].data[0] = 0
         merging.merge(model)
-        with pytest.raises(MergeRefused, match="zero erased"):
+        with pytest.raises(MergeRefused, match=r"zero erased"):
             merging.unmerge(model)

@@ -76,7 +76,7 @@ def test_targets_as_peft_writes_them(tiny, tokens, tmp_path, targets):
 
 def test_peft_refuses_a_trainable_prefix_and_we_do_not(tiny, perturb, tmp_path):
     folder = peft_format.save(_adapted(tiny("gemma"), SPECS["prefix"], perturb), tmp_path / "adapter")
-    with pytest.raises(ValueError, match="Cannot set a prompt learning adapter to trainable"):
+    with pytest.raises(ValueError, match=r"Cannot set a prompt learning adapter to trainable"):
         peft.PeftModel.from_pretrained(tiny("gemma"), folder, is_trainable=True)
     ours = tiny("gemma")
     peft_format.load(ours, folder)
@@ -125,8 +125,8 @@ def test_settings_we_do_not_implement_are_refused(tiny, perturb, tmp_path, setti
 
 def test_methods_without_a_peft_format(tiny, perturb, tmp_path):
     for spec in ("adapter:bottleneck=4", "adalora:r=2,targets=q_proj"):
-        with pytest.raises(MethodError, match="own_format"):
+        with pytest.raises(MethodError, match=r"own_format"):
             peft_format.save(_adapted(tiny("gemma"), spec, perturb), tmp_path / "adapter")
-    with pytest.raises(MethodError, match="exactly one kind"):
+    with pytest.raises(MethodError, match=r"exactly one kind"):
         peft_format.save(tiny("gemma"), tmp_path / "adapter")
     assert not list(tmp_path.iterdir())

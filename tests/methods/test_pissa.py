@@ -48,7 +48,7 @@ def test_both_factors_get_a_gradient_at_once(linear):
 
 
 def test_refusals(linear):
-    with pytest.raises(MethodError, match="no PiSSA start"):
+    with pytest.raises(MethodError, match=r"no PiSSA start"):
         as_plain_lora(LoRALinear(linear, 3, 6))
-    with pytest.raises(MergeRefused, match="quantised"):
+    with pytest.raises(MergeRefused, match=r"quantised"):
         pissa_(LoRALinear(NF4Linear(linear), 3, 6))

@@ -34,7 +34,7 @@ def test_folding_keeps_the_function_and_drops_the_network(tiny, tokens):
     assert torch.equal(model(tokens).logits, before)
     assert list(surgery.adapter_parameters(model)) == ["prefix.table"]
     assert model.prefix.table.numel() < size
-    with pytest.raises(MethodError, match="no reparametrisation"):
+    with pytest.raises(MethodError, match=r"no reparametrisation"):
         model.prefix.fold()
 
 
@@ -77,7 +77,7 @@ def test_embeddings_as_input(tiny, tokens):
     apply_prefix(model, count=COUNT)
     embedded = model.get_input_embeddings()(tokens)
     torch.testing.assert_close(model(inputs_embeds=embedded).logits, model(tokens).logits)
-    with pytest.raises(MethodError, match="need input_ids or inputs_embeds"):
+    with pytest.raises(MethodError, match=r"need input_ids or inputs_embeds"):
         model()
 
 
@@ -90,16 +90,16 @@ def test_a_given_empty_cache_is_filled(tiny, tokens):
 
 
 def test_refusals(tiny, tokens):
-    with pytest.raises(MethodError, match="BertForMaskedLM is no decoder"):
+    with pytest.raises(MethodError, match=r"BertForMaskedLM is no decoder"):
         apply_prefix(tiny("bert"), count=COUNT)
-    with pytest.raises(MethodError, match="at least one"):
+    with pytest.raises(MethodError, match=r"at least one"):
         apply_prefix(tiny("gemma"), count=0)
     model = tiny("gemma")
     apply_prefix(model, count=COUNT)
-    with pytest.raises(MethodError, match="already"):
+    with pytest.raises(MethodError, match=r"already"):
         apply_prefix(model, count=COUNT)
-    with pytest.raises(MethodError, match="2-D"):
+    with pytest.raises(MethodError, match=r"2-D"):
         model(tokens, attention_mask=torch.ones(3, 1, 7, 7))
     model.train().activation_checkpointing_enable()
-    with pytest.raises(MethodError, match="activation checkpointing"):
+    with pytest.raises(MethodError, match=r"activation checkpointing"):
         model(tokens)

@@ -61,9 +61,9 @@ def test_disabled_is_the_base(tiny, model, tokens):
 
 
 def test_refusals(tiny, model):
-    with pytest.raises(MethodError, match="at least one"):
+    with pytest.raises(MethodError, match=r"at least one"):
         apply_prompt(tiny("gemma"), count=0)
-    with pytest.raises(MethodError, match="already"):
+    with pytest.raises(MethodError, match=r"already"):
         apply_prompt(model, count=2)
-    with pytest.raises(MethodError, match="no input embedding"):
+    with pytest.raises(MethodError, match=r"no input embedding"):
         apply_prompt(torch.nn.Linear(2, 2), count=2)

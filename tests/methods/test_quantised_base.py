@@ -33,7 +33,7 @@ def test_lora_trains_on_it(model):
 
 def test_merging_is_refused_and_nothing_changes(model):
     before = model.proj.base.weight.data.clone()
-    with pytest.raises(MergeRefused, match="proj.*Linear4bit is quantised.*load the base unquantised"):
+    with pytest.raises(MergeRefused, match=r"proj.*Linear4bit is quantised.*load the base unquantised"):
         merging.merge(model)
     assert torch.equal(model.proj.base.weight.data, before)
 
@@ -44,14 +44,14 @@ def test_the_repacked_weight_is_named(model):
     state = model.proj.base.weight.quant_state
     state.packing_format_for_cpu = True  # what that forward sets where the CPU has AVX512-BF16
     before = model.proj.base.weight.data.clone()
-    with pytest.raises(MergeRefused, match="repacked this weight for CPU inference.*permuted"):
+    with pytest.raises(MergeRefused, match=r"repacked this weight for CPU inference.*permuted"):
         merging.merge(model)
     assert torch.equal(model.proj.base.weight.data, before)
 
 
 def test_dora_needs_values():
     packed = bitsandbytes.nn.Linear4bit(128, 64, bias=False, quant_type="nf4").to("cpu")
-    with pytest.raises(MethodError, match="only nf4.NF4Linear is understood"):
+    with pytest.raises(MethodError, match=r"only nf4.NF4Linear is understood"):
         DoRALinear(packed, 2, 2)
 
 

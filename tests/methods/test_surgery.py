@@ -24,14 +24,14 @@ def test_endings_match_whole_names(tiny):
     model = tiny("gemma")
     assert len(surgery.find(model, ["q_proj"])) == 2
     assert surgery.find(model, ["layers.1.mlp.up_proj"]) == ["model.layers.1.mlp.up_proj"]
-    with pytest.raises(MethodError, match="'proj'"):
+    with pytest.raises(MethodError, match=r"'proj'"):
         surgery.find(model, ["proj"])
 
 
 def test_regular_expression_matches_the_whole_name(tiny):
     model = tiny("gemma")
     assert len(surgery.find(model, r".*\.layers\.1\.self_attn\.[qv]_proj")) == 2
-    with pytest.raises(MethodError, match="near names"):
+    with pytest.raises(MethodError, match=r"near names"):
         surgery.find(model, r"layers\.1")
 
 
@@ -57,12 +57,12 @@ def test_a_tower_beside_the_language_model_is_not_hit(tiny):
 def test_second_adapter_on_the_same_layer_is_refused(tiny):
     model = tiny("gemma")
     apply_lora(model, ["q_proj"], r=2, alpha=2)
-    with pytest.raises(MethodError, match="carries an adapter already"):
+    with pytest.raises(MethodError, match=r"carries an adapter already"):
         apply_lora(model, ["q_proj"], r=2, alpha=2)
 
 
 def test_nothing_declared_is_an_error(tiny):
-    with pytest.raises(MethodError, match="nothing to train"):
+    with pytest.raises(MethodError, match=r"nothing to train"):
         surgery.freeze(tiny("gemma"))
 
 
