@@ -19,16 +19,17 @@ FOUND = """[...document.querySelectorAll('.md-search-result__item')].slice(0, 3)
 
 
 def first_three(page: Page, query: str) -> list[str]:
-    """Type the query as a person does and read the first three pages listed."""
+    """Type the query and read the first three pages listed."""
     box = page.locator("[data-md-component=search-query]")
     box.fill("")
     expect(page.locator(".md-search-result__item")).to_have_count(0)
-    box.press_sequentially(query)
+    box.press_sequentially(query[:1])
+    page.keyboard.insert_text(query[1:])
+    # The list is drawn anew for each of the two; the last answer is there when the list stands still.
     page.locator(".md-search-result__item").first.wait_for()
-    # The list is drawn anew for every key; the last key's answer is there when the list stands still.
     seen, before = page.evaluate(FOUND), None
     while seen != before:
-        page.wait_for_timeout(40)
+        page.wait_for_timeout(60)
         before, seen = seen, page.evaluate(FOUND)
     return seen
 
@@ -76,6 +77,6 @@ def test_nonsense_finds_nothing(page: Page, site: Site) -> None:
 
 def test_matches_are_marked_and_nothing_is_injected(page: Page, site: Site) -> None:
     page.goto(site.address)
-    page.locator("[data-md-component=search-query]").press_sequentially("<img src=x onerror=alert(1)> 秩")
-    expect(page.locator(".md-search-result__item mark").first).to_have_text("秩")
+    page.locator("[data-md-component=search-query]").fill("<img src=x onerror=alert(1)> 秩")
+    expect(page.locator(".md-search-result__item mark").get_by_text("秩").first).to_be_visible()
     expect(page.locator(".md-search-result img")).to_have_count(0)

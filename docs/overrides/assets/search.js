@@ -33,7 +33,7 @@ const SYNONYMS = [
 const PAUSE = /(?<=[a-z0-9])[-_](?=[a-z0-9])/g;
 const UNIT = /[a-z0-9\u0370-\u03ff]+|\p{sc=Han}+/gu;
 const IGNORED = new Set(["的", "了", "吗", "呢", "啊", "a", "an", "the", "of", "is", "to", "in", "on", "for", "and", "do", "does", "it", "我", "请问"]);
-const SHOWN_PAGES = 24, SHOWN_SECTIONS = 4, EXCERPT = 130;
+const SHOWN_PAGES = 12, SHOWN_SECTIONS = 3, EXCERPT = 130;
 
 let documents = [], pages = [];
 
@@ -76,7 +76,10 @@ function setUp() {
     if (!aliases.length) page.sections.push(section);
   }
   pages = [...byPage.values()].filter(page => page.article);
-  for (const page of pages) page.field = field(page.sections.map(section => section.field.words).join(" "));
+  for (const page of pages) {
+    const parts = [...page.sections.map(section => section.field), ...page.phrases];
+    page.field = field(parts.map(part => part.words).join(" "));
+  }
 }
 
 /** How well one spelling stands in a text: as a word, at a word's start, inside a word, or across a gap. */
@@ -115,7 +118,7 @@ function cut(query) {
 /** Rare units tell pages apart; one that stands nowhere tells nothing. */
 function weigh(units) {
   for (const unit of units) {
-    const found = pages.filter(page => matches(unit, page.field) || page.phrases.some(phrase => matches(unit, phrase))).length;
+    const found = pages.filter(page => matches(unit, page.field)).length;
     unit.weight = found ? Math.log(1 + pages.length / found) : 0;
   }
   return units.filter(unit => unit.weight > 0);
@@ -148,9 +151,11 @@ function insistence(units, { words }) {
 }
 
 function score(page, units, length) {
+  const whole = coverage(units, page.field);
+  if (whole < 0.25) return 0;
   const phrase = Math.max(0, ...page.phrases.map(phrase => likeness(units, length, phrase)));
   const section = Math.max(0, ...page.sections.map(section => coverage(units, section.field)));
-  return (3 * phrase + section + coverage(units, page.field) + insistence(units, page.field) / 2) * page.boost;
+  return (3 * phrase + section + whole + insistence(units, page.field) / 2) * page.boost;
 }
 
 function escape(text) {

@@ -61,6 +61,10 @@ addEventListener("beforeprint", () => {
 });
 addEventListener("afterprint", () => folded.forEach(details => { details.open = false; }));
 
+/* The theme calls its search a dialog and gives it no name. */
+const search = document.querySelector(".md-search");
+search?.setAttribute("aria-label", search.querySelector("input")?.getAttribute("aria-label") ?? "Search");
+
 /* The theme's search box listens to keys only; pasted text and some input methods raise none. */
 document.querySelector("[data-md-component=search-query]")?.addEventListener("input", ({ target }) => {
   target.dispatchEvent(new KeyboardEvent("keyup"));
