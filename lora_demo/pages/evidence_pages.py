@@ -10,11 +10,13 @@ from lora_demo.pages.language import VERDICTS
 from lora_demo.pages.ledger import Entry
 from lora_demo.pages.literature import Reference
 from lora_demo.pages.problem import Problem
+from lora_demo.pages.question_page import plain
 
 _WORDS = {
     "zh": {
         "ledger": "笔记勘误",
         "ledger intro": "这个站从一份面试笔记出发。笔记里的每个说法在这里过一遍：结论是什么，为什么，靠什么证明。",
+        "claim": "笔记里的说法",
         "verdict": "结论",
         "grounds": "依据",
         "more": "详细回答",
@@ -32,6 +34,7 @@ _WORDS = {
         "ledger": "Ledger of claims",
         "ledger intro": "This site began with a set of interview notes. Each of their claims is judged here: the "
         "verdict, the reason, and what proves it.",
+        "claim": "What the notes say",
         "verdict": "Verdict",
         "grounds": "Grounds",
         "more": "Full answer",
@@ -54,7 +57,7 @@ def ledger_page(content: Content, lang: str, problems: list[Problem]) -> dict[st
         return {}
     words = _WORDS[lang]
     expander = Expander(content, lang, "ledger.md", "qa/ledger.yaml", problems)
-    parts = [f"# {words['ledger']}", words["ledger intro"]]
+    parts = [f"# {words['ledger']}", words["ledger intro"], _overview(expander)]
     parts += [_ledger_entry(entry, index, expander) for index, entry in enumerate(content.ledger)]
     return {"ledger.md": "\n\n".join(parts) + "\n"}
 
@@ -67,10 +70,9 @@ def _ledger_entry(entry: Entry, index: int, expander: Expander) -> str:
         line = content.ledger_source.place((index, field, lang))[0] if content.ledger_source else 1
         return expander.expand(getattr(getattr(entry, field), lang), line, where=f"[{index}].{field}.{lang}")
 
-    verdict = f'<span class="verdict verdict-{entry.verdict}">{VERDICTS[lang][entry.verdict]}</span>'
     lines = [
         f"## {said('claim')} {{ #{entry.id} }}",
-        f"{words['verdict']}{words['colon']}{verdict}",
+        f"{words['verdict']}{words['colon']}{_verdict(entry, lang)}",
         said("explanation"),
     ]
     lines.append(f"{words['grounds']}{words['colon']}\n\n" + "\n".join(f"- {proof(by, expander)}" for by in entry.by))
@@ -79,6 +81,20 @@ def _ledger_entry(entry: Entry, index: int, expander: Expander) -> str:
         link = links.relative("ledger.md", question.page)
         lines.append(f"{words['more']}{words['colon']}[{question.title(lang)}]({link})")
     return "\n\n".join(lines)
+
+
+def _overview(expander: Expander) -> str:
+    """All claims and verdicts at a glance."""
+    words, lang = _WORDS[expander.lang], expander.lang
+    rows = [f"| {words['claim']} | {words['verdict']} |", "|---|---|"]
+    for entry in expander.content.ledger:
+        claim = plain(expander.expand(getattr(entry.claim, lang))).replace("|", "\\|")
+        rows.append(f"| [{claim}](#{entry.id}) | {_verdict(entry, lang)} |")
+    return "\n".join(rows)
+
+
+def _verdict(entry: Entry, lang: str) -> str:
+    return f'<span class="verdict verdict-{entry.verdict}">{VERDICTS[lang][entry.verdict]}</span>'
 
 
 def literature_page(content: Content, lang: str) -> dict[str, str]:

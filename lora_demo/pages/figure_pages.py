@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 
@@ -12,8 +13,13 @@ from lora_demo.pages.language import FIGURE_KINDS
 from lora_demo.pages.written import exact, short
 from lora_demo.results.figure import Figure
 
+_HEAD = "---\nsearch:\n  exclude: true\ntitle: {}\nfigures: true\n---"
 _WORDS = {
     "zh": {
+        "all": "全部数值",
+        "about": "站里引用的每个数值都有名字。点进去能看到怎么来的、在什么条件下成立、用哪条命令重算。",
+        "ours": "自己算的和测的",
+        "from papers": "引自文献",
         "title": "数值：{}",
         "intro": "这一页列出名字以 `{}` 开头的数值：怎么来的、在什么条件下成立、用哪条命令重算。",
         "colon": "：",
@@ -31,6 +37,10 @@ _WORDS = {
         "figure": "数值",
     },
     "en": {
+        "all": "All figures",
+        "about": "Every number on this site has a name: how it came about, when it holds, how to recompute it.",
+        "ours": "Computed and measured here",
+        "from papers": "From the literature",
         "title": "Figures: {}",
         "intro": "Figures whose names begin with `{}`: how each came about, when it holds, how to recompute it.",
         "colon": ": ",
@@ -52,8 +62,33 @@ _WORDS = {
 
 def figure_pages(content: Content, lang: str) -> dict[str, str]:
     """Path -> Markdown; a figure's anchor is its name."""
-    by_page = groupby(sorted(content.figures.values(), key=_order), key=lambda f: links.figure_page(f.name))
-    return {page: _page(content, lang, page, list(figures)) for page, figures in by_page}
+    if not content.figures:
+        return {}
+    grouped = groupby(sorted(content.figures.values(), key=_order), key=lambda f: links.figure_page(f.name))
+    by_page = {page: list(figures) for page, figures in grouped}
+    pages = {page: _page(content, lang, page, figures) for page, figures in by_page.items()}
+    return pages | {"figures/index.md": _index(content, lang, by_page)}
+
+
+def _index(content: Content, lang: str, by_page: Mapping[str, list[Figure]]) -> str:
+    """Every figure page with the number of its figures, ours first, then those from the literature."""
+    words = _WORDS[lang]
+    parts = [_HEAD.format(json.dumps(words["all"])), f"# {words['all']}", words["about"]]
+    for cited in (False, True):
+        rows = [
+            f"- [{topic(content, figures[0].name)}]({page.removeprefix('figures/')}) ({len(figures)})"
+            for page, figures in by_page.items()
+            if (figures[0].kind == "cited") == cited
+        ]
+        if rows:
+            parts += [f"## {words['from papers' if cited else 'ours']}", "\n".join(rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def topic(content: Content, name: str) -> str:
+    """What a figure page is called: a source's label, else the first component of its figures' names."""
+    key = name.partition(".")[0]
+    return content.literature[key].label if key in content.literature else key
 
 
 def _order(figure: Figure) -> tuple[str, str]:
@@ -61,9 +96,9 @@ def _order(figure: Figure) -> tuple[str, str]:
 
 
 def _page(content: Content, lang: str, page: str, figures: list[Figure]) -> str:
-    words, topic = _WORDS[lang], figures[0].name.partition(".")[0]
-    head = '---\nsearch:\n  exclude: true\ntitle: "{}"\nfigures: true\n---'.format(words["title"].format(topic))
-    parts = [head, f"# {words['title'].format(topic)}", words["intro"].format(topic)]
+    words = _WORDS[lang]
+    title = words["title"].format(topic(content, figures[0].name))
+    parts = [_HEAD.format(json.dumps(title)), f"# {title}", words["intro"].format(figures[0].name.partition(".")[0])]
     parts += [reference_table(table.title[lang], table.figures, content, lang) for table in content.tables_on(page)]
     for group, members in groupby(figures, key=lambda f: ".".join(f.name.split(".")[:2])):
         parts.append(f"## {group} {{ #group-{group.replace('.', '-')} }}")

@@ -56,12 +56,9 @@ def _entries(item: NavItem, content: Content, lang: str, known: set[str]) -> lis
         return [{title: below + _topics(content, lang)}]
     if item.generated == "levels":
         below += [{LEVELS[lang][level]: f"levels/{level}.md"} for level in LEVEL_ORDER]
-    elif item.generated == "figures":
-        below += [
-            {path.split("/")[1].removesuffix(".md"): path} for path in sorted(known) if path.startswith("figures/")
-        ]
     elif item.generated:
-        path = f"{item.generated}.md"
+        # Of the figure pages only the list stands in the navigation: the others are reached from the numbers.
+        path = "figures/index.md" if item.generated == "figures" else f"{item.generated}.md"
         return [{title: path}] if path in known else []
     return [{title: below}] if below else []
 

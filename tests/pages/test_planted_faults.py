@@ -149,8 +149,8 @@ FAULTS = [
         "LoRA 省的不是模型", "zh.sixty-seconds", "stands in a text for the ear", "mark it in depth",
     ),
     Fault(
-        "figures differ between languages", QUESTION, "score {{ fig:paper.score }}", "a score",
-        "In one sentence", "en", "only `## zh` quotes paper.score", "under `## en`",
+        "figures differ between languages", QUESTION, "score {{ fig:paper2021.score }}", "a score",
+        "In one sentence", "en", "only `## zh` quotes paper2021.score", "under `## en`",
     ),
     Fault(
         "code differs between languages", QUESTION, "#### Code\n{{ code:pkg/count.py#Counter.add }}\n", "#### Code\n",

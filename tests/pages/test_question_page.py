@@ -158,11 +158,17 @@ def test_generated_pages(built: Built) -> None:
         "levels/mid.md",
         "levels/senior.md",
         "asked.md",
+        "figures/index.md",
         "figures/net.md",
-        "figures/paper.md",
+        "figures/paper2021.md",
         "ledger.md",
         "literature.md",
     }
+
+
+def test_list_of_figures_puts_ours_before_the_papers(built: Built) -> None:
+    index = built.pages["figures/index.md"]
+    assert index.index("[net](net.md) (3)") < index.index("[Someone et al. 2021](paper2021.md) (1)")
 
 
 def test_ledger_and_asked(built: Built, lang: str) -> None:
