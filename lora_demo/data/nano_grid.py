@@ -6,6 +6,7 @@ each picture is turned, inverted or noisy: the same digits in a look that the ba
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import math
@@ -36,11 +37,17 @@ TREATMENTS = ("plain", "turned", "inverted", "noisy")
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that decides n pictures; a few bytes each, so that millions cost nothing until painted."""
+    """Everything that decides n pictures; a few bytes each, so that millions cost nothing until painted.
+
+    classes    digit per cell in reading order, EMPTY where there is none; source: the scan, as a row of the part
+    tilt       in [-1, 1]; the treatment makes an angle of it
+    scale      of the digit; shift: in half cells, (x, y)
+    treatment  index into TREATMENTS; noise_at: where noise is cut from the field
+    """
 
     classes: Int[Tensor, "n 9"]
     source: Int[Tensor, "n 9"]
-    angle: Float[Tensor, "n 9"]
+    tilt: Float[Tensor, "n 9"]
     scale: Float[Tensor, "n 9"]
     shift: Float[Tensor, "n 9 2"]
     treatment: Int[Tensor, "n"]
@@ -50,6 +57,13 @@ class Plan:
     def __len__(self) -> int:
         return len(self.classes)
 
+    @property
+    def degrees(self) -> Float[Tensor, "n 9"]:
+        """Angle of every digit: a little, or where the picture is turned TURNED_DEGREES to either side."""
+        low, high = TURNED_DEGREES
+        turned = self.tilt.sign() * (low + self.tilt.abs() * (high - low))
+        return torch.where((self.treatment == TREATMENTS.index("turned"))[:, None], turned, self.tilt * UPRIGHT_DEGREES)
+
 
 def draw(count: int, split: Split, family: Family, seed: int, *, fewest: int = FEWEST_FILLED) -> Plan:
     """`count` pictures of one part and family, each with at least `fewest` digits; the same arguments, the same plan."""
@@ -58,27 +72,21 @@ def draw(count: int, split: Split, family: Family, seed: int, *, fewest: int = F
     treatment = torch.randint(1, len(TREATMENTS), (count,), generator=generator)
     if family == "a":
         treatment = torch.zeros_like(treatment)
-    return with_treatment(
-        Plan(
-            classes=classes,
-            source=_draw_sources(classes, digits(split), generator),
-            angle=_uniform((count, CELLS), -1, 1, generator),
-            scale=_uniform((count, CELLS), 0.9, 1.1, generator),
-            shift=_uniform((count, CELLS, 2), -0.12, 0.12, generator),
-            treatment=treatment,
-            noise_at=torch.randint(NOISE_FIELD // 2, (count, 2), generator=generator),
-            split=split,
-        ),
-        treatment,
+    return Plan(
+        classes=classes,
+        source=_draw_sources(classes, digits(split), generator),
+        tilt=_uniform((count, CELLS), -1.0, 1.0, generator),
+        scale=_uniform((count, CELLS), 0.9, 1.1, generator),
+        shift=_uniform((count, CELLS, 2), -0.12, 0.12, generator),
+        treatment=treatment,
+        noise_at=torch.randint(NOISE_FIELD // 2, (count, 2), generator=generator),
+        split=split,
     )
 
 
 def with_treatment(plan: Plan, treatment: Int[Tensor, "n"]) -> Plan:
-    """The same pictures under other treatments (indices into TREATMENTS); angles follow from those in [-1, 1]."""
-    low, high = TURNED_DEGREES
-    turned = plan.angle.sign() * (low + plan.angle.abs() * (high - low))
-    angle = torch.where((treatment == 1)[:, None], turned, plan.angle * UPRIGHT_DEGREES)
-    return Plan(plan.classes, plan.source, angle, plan.scale, plan.shift, treatment, plan.noise_at, plan.split)
+    """The same pictures under other treatments (indices into TREATMENTS)."""
+    return dataclasses.replace(plan, treatment=treatment)
 
 
 def paint(plan: Plan, which: Int[Tensor, "b"], side: int) -> UInt8[Tensor, "b side side"]:
@@ -94,7 +102,7 @@ def paint(plan: Plan, which: Int[Tensor, "b"], side: int) -> UInt8[Tensor, "b si
 
 def _paint_cells(plan: Plan, which: Int[Tensor, "b"], cell: int) -> Float[Tensor, "b9 cell cell"]:
     """Each cell samples its scan through an affine map: turn, scale and shift in one bilinear step."""
-    source, angle = plan.source[which].flatten(), plan.angle[which].flatten() * (math.pi / 180)
+    source, angle = plan.source[which].flatten(), plan.degrees[which].flatten() * (math.pi / 180)
     size = (plan.scale[which].flatten() * GLYPH).reciprocal()
     shift = plan.shift[which].flatten(0, 1)
     turn = torch.stack((angle.cos(), -angle.sin(), angle.sin(), angle.cos()), -1).view(-1, 2, 2) * size[:, None, None]
