@@ -110,12 +110,12 @@ def _outcome(report: pytest.TestReport) -> str:
 
 def _full_run(session: pytest.Session) -> bool:
     """Whether the whole suite was asked for and ran to its end."""
-    option = session.config.option
-    chosen = option.keyword or option.lf or option.deselect or option.ignore or option.ignore_glob
-    default_marks = _default_marks(session.config)
-    stopped = session.shouldstop or session.shouldfail or option.collectonly
-    everything = list(session.config.args) == list(session.config.getini("testpaths"))
-    return bool(everything and not chosen and not stopped and option.markexpr == default_marks)
+    config = session.config
+    narrowing = ("keyword", "lf", "deselect", "ignore", "ignore_glob", "collectonly")
+    chosen = any(config.getoption(name, default=None) for name in narrowing)
+    stopped = bool(session.shouldstop or session.shouldfail)
+    everything = list(config.args) == list(config.getini("testpaths"))
+    return everything and not chosen and not stopped and config.getoption("markexpr") == _default_marks(config)
 
 
 def _default_marks(config: pytest.Config) -> str:

@@ -37,21 +37,12 @@ LLAMA_3_1_8B = LLMConfig(
     tie_word_embeddings=False,
     hidden_act="silu",
 )
-QWEN_2_5_7B = {
-    "vocab_size": 152_064,
-    "hidden_size": 3_584,
-    "intermediate_size": 18_944,
-    "num_hidden_layers": 28,
-    "num_attention_heads": 28,
-    "num_key_value_heads": 4,
-}
-BERT_LARGE = {"hidden_size": 1_024, "intermediate_size": 4_096, "num_hidden_layers": 24, "num_attention_heads": 16}
 LANGUAGE_MODELS = {
     "gemma-2b": lambda: build_llm(MGM_2B.llm),
     "llama-2-7b": lambda: build_llm(LLAMA_2_7B),
     "llama-3.1-8b": lambda: build_llm(LLAMA_3_1_8B),
     "llama-3.2-3b": lambda: build_llm(LLAMA_3_2_3B),
-    "qwen2.5-7b": lambda: Qwen2ForCausalLM(Qwen2Config(**QWEN_2_5_7B)),
+    "qwen2.5-7b": lambda: Qwen2ForCausalLM(_qwen_2_5_7b()),
 }
 
 
@@ -89,4 +80,20 @@ def fresh(name: str) -> nn.Module:
 def bert(size: str) -> BertModel:
     """BERT as published, `base` or `large`, without a task head."""
     with torch.device("meta"):
-        return BertModel(BertConfig(**(BERT_LARGE if size == "large" else {})))
+        return BertModel(_bert_large() if size == "large" else BertConfig())
+
+
+def _bert_large() -> BertConfig:
+    return BertConfig(hidden_size=1_024, intermediate_size=4_096, num_hidden_layers=24, num_attention_heads=16)
+
+
+# q, k and v have biases in this family, which our own configurations do not know
+def _qwen_2_5_7b() -> Qwen2Config:
+    return Qwen2Config(
+        vocab_size=152_064,
+        hidden_size=3_584,
+        intermediate_size=18_944,
+        num_hidden_layers=28,
+        num_attention_heads=28,
+        num_key_value_heads=4,
+    )

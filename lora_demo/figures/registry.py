@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from lora_demo.results.figure import LANGUAGES, Figure, FigureError, Kind
 from lora_demo.results.paths import records_dir
@@ -14,6 +14,7 @@ from lora_demo.results.record import Record
 
 Number = int | float
 Words = Mapping[str, str]
+F = TypeVar("F", bound=Callable[..., Number])
 
 
 def both(zh: str, en: str) -> dict[str, str]:
@@ -80,7 +81,7 @@ class Registry:
         over: Mapping[str, Iterable[Any]] | None = None,
         words: Mapping[str, Mapping[Any, Words]] | None = None,
         environment: Callable[[], Mapping[str, str]] = no_environment,
-    ) -> Callable[[Callable[..., Number]], Callable[..., Number]]:
+    ) -> Callable[[F], F]:
         """Register the decorated function as figure `name`, or as a family of figures.
 
         over    axis -> values; one figure per combination. `name`, `title` and `conditions` are templates in the
@@ -88,7 +89,7 @@ class Registry:
         words   axis -> value -> how a title says that value; values without an entry stand as they are
         """
 
-        def register(function: Callable[..., Number]) -> Callable[..., Number]:
+        def register(function: F) -> F:
             for point in _combinations(over or {}):
                 self.add(
                     Definition(

@@ -92,7 +92,7 @@ def prefix_share(tokens: int) -> float:
 )
 def projected_prefix() -> int:
     """Embedding t x w, Linear w -> w, Linear w -> 2 L w, with w the width of all KV heads."""
-    config = gemma_2b().config
+    config = mgm_2b().config.llm
     return trained(LLM, "prefix", count=20, hidden=config.num_key_value_heads * config.head_dim)
 
 
