@@ -75,11 +75,12 @@ def _index(content: Content, lang: str, by_page: Mapping[str, list[Figure]]) -> 
     words = _WORDS[lang]
     parts = [_HEAD.format(json.dumps(words["all"])), f"# {words['all']}", words["about"]]
     for cited in (False, True):
-        rows = [
-            f"- [{topic(content, figures[0].name)}]({page.removeprefix('figures/')}) ({len(figures)})"
-            for page, figures in by_page.items()
-            if (figures[0].kind == "cited") == cited
-        ]
+        rows = []
+        for page, figures in by_page.items():
+            key = figures[0].name.partition(".")[0]
+            if (key in content.literature) == cited:
+                title = f"{words['colon']}{content.literature[key].title}" if cited else ""
+                rows.append(f"- [{topic(content, key)}]({page.removeprefix('figures/')}) ({len(figures)}){title}")
         if rows:
             parts += [f"## {words['from papers' if cited else 'ours']}", "\n".join(rows)]
     return "\n\n".join(parts) + "\n"
