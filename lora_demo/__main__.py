@@ -105,6 +105,51 @@ def bench_methods(
     raise typer.Exit(1 if check and not command.within_bar(done) else 0)
 
 
+@bench_app.command("mining")
+def bench_mining(
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds; each times both forms once.")] = 5,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Images.")] = 1,
+    grid: Annotated[int, typer.Option("--grid", min=1, help="Queries per side; MGM-2B has 24.")] = 24,
+    dtype: Annotated[str, typer.Option("--dtype", help="float32 or bfloat16.")] = "float32",
+    threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")] = 2,
+    record: Annotated[bool, typer.Option("--record", help="Write the readings to qa/records.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Patch info mining, cheap form against direct form: paired time ratio and ratio of the bytes kept for backward."""
+    import json
+
+    from lora_demo.commands import bench_mining as command
+
+    if dtype not in command.DTYPES:
+        typer.echo(f"--dtype {dtype}: choose {' or '.join(command.DTYPES)}", err=True)
+        raise typer.Exit(2)
+    done = command.run(command.Plan(batch=batch, grid=grid, rounds=rounds, dtype=dtype, threads=threads))
+    if record:
+        command.save(done)
+    typer.echo(json.dumps(command.summary(done), indent=1) if as_json else command.describe(done))
+
+
+@bench_app.command("full-size")
+def bench_full_size(
+    projectors: Annotated[
+        bool, typer.Option("--projectors/--no-projectors", help="Train the projectors beside the adapters.")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Of weights and batch.")] = 0,
+    record: Annotated[bool, typer.Option("--record", help="Write the readings to qa/records.")] = False,
+) -> None:
+    """MGM-2B on this CPU, random bf16 weights: load a 6 GB checkpoint, take a LoRA step; peak memory as JSON."""
+    import json
+
+    from lora_demo.commands import bench_full_size as command
+    from lora_demo.results.paths import records_dir
+
+    done = command.run(train_projectors=projectors, seed=seed)
+    result = command.record(*done, train_projectors=projectors, seed=seed)
+    if record:
+        result.save(records_dir())
+    typer.echo(json.dumps(result.samples, indent=1))
+
+
 @app.command()
 def figures(
     names: Annotated[

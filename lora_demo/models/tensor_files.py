@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-PIECE = 32 * 2**20
+PIECE = 4 * 2**20
 
 _DTYPES = {
     "F64": torch.float64,
@@ -92,14 +92,16 @@ class PickleFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        content = _unpickle(path)
-        if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-            raise CheckpointError(f"{path}: must hold one dictionary of tensors, found {type(content).__name__}")
-        self._tensors: dict[str, Tensor] = content
+        # Only the zip layout can be mapped; torch files older than 1.6 are read whole, once.
+        self._mapped = zipfile.is_zipfile(path)
+        content = _tensors(path, mapped=self._mapped)
+        self._kept = None if self._mapped else content
         self.entries = {name: Entry(tensor.dtype, tuple(tensor.shape)) for name, tensor in content.items()}
 
     def pieces(self, key: str) -> Iterator[tuple[int, Tensor]]:
-        flat = self._tensors[key].detach().reshape(-1)
+        # A fresh map for each tensor: pages that were read count as resident until their map is closed.
+        tensors = _tensors(self.path, mapped=True) if self._kept is None else self._kept
+        flat = tensors[key].detach().reshape(-1)
         step = PIECE // flat.element_size()
         for offset in range(0, flat.numel(), step):
             yield offset, flat[offset : offset + step]
@@ -138,10 +140,16 @@ def _check_header(header: dict[str, Any]) -> None:
             raise ValueError(f"{name} has impossible offsets or sides")
 
 
-def _unpickle(path: Path) -> Any:
+def _tensors(path: Path, *, mapped: bool) -> dict[str, Tensor]:
+    content = _unpickle(path, mapped)
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise CheckpointError(f"{path}: must hold one dictionary of tensors, found {type(content).__name__}")
+    return content
+
+
+def _unpickle(path: Path, mapped: bool) -> Any:
     try:
-        # Only the zip layout can be mapped; torch files older than 1.6 are read whole.
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path}: refused: it holds more than tensors, and loading that could run code ({_first_line(error)}). "
