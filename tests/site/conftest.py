@@ -1,4 +1,4 @@
-"""The site, built once per session by a process that may not import torch, served from a port of its own, in one browser."""
+"""The site, built once per session by a process that may not import torch, served on a free port, in one browser."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+]
 # Run as a program: builds the site and refuses every import of torch on the way.
 BUILD = """
 import json, os, sys, time

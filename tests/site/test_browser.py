@@ -27,7 +27,9 @@ def test_no_page_asks_another_host_and_none_fails(browser: Browser, site: Site) 
 
     page.on("request", record)
     page.on("pageerror", lambda error: faults.append(f"{page.url}: {error}"))
-    page.on("response", lambda answer: answer.status >= 400 and faults.append(f"{page.url}: {answer.status} {answer.url}"))
+    page.on(
+        "response", lambda answer: answer.status >= 400 and faults.append(f"{page.url}: {answer.status} {answer.url}")
+    )
     # Asked for and recorded on every page, but not parsed two hundred times.
     page.route("**/search_index.json", lambda route: route.abort())
     visited = site.pages()
@@ -97,7 +99,10 @@ def test_themes_differ_and_the_toggle_switches(browser: Browser, site: Site) -> 
     assert shades["light"] != shades["dark"]
 
 
-@pytest.mark.parametrize("path", ["", "q/math/lora-formula/", "q/memory/what-lora-saves/", "figures/mgm2b/", "ledger/", "sheet/", "en/by-hand/"])
+@pytest.mark.parametrize(
+    "path",
+    ["", "q/math/lora-formula/", "q/memory/what-lora-saves/", "figures/mgm2b/", "ledger/", "sheet/", "en/by-hand/"],
+)
 def test_phone_width_never_scrolls_sideways(browser: Browser, site: Site, path: str) -> None:
     context = browser.new_context(viewport={"width": 360, "height": 740})
     page = context.new_page()
