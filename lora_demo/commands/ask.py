@@ -103,12 +103,12 @@ def _tokenizer(folder: Path, chosen: Path | None, model: MGM) -> TextTokenizer:
 
 
 def run(
-    image: Path | None, question: str, model: str, tokenizer_dir: Path | None, sample_path: Path | None, *, as_json: bool
+    image: Path | None, question: str, model: str, tokenizer_dir: Path | None, sample_to: Path | None, *, as_json: bool
 ) -> int:
     """The command: prints the answer, or what the sample shows. Exit status 0, or 2 for bad input."""
     try:
-        if sample_path is not None:
-            rows = sample(sample_path)
+        if sample_to is not None:
+            rows = sample(sample_to)
             print(json.dumps({"cells": rows}) if as_json else "\n".join(" ".join(row) for row in rows))
         else:
             found = ask(image, question, model, tokenizer_dir)

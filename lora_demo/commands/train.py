@@ -27,9 +27,7 @@ from lora_demo.training.run import Finished, run
 BAD_INPUT = (RecipeError, MethodError, ConfigError, CheckpointError, TokenizerError, DataError, ImageError)
 
 
-def start(
-    name: str, settings: Sequence[str], *, out: Path | None, resume: bool, overwrite: bool, as_json: bool
-) -> int:
+def start(name: str, settings: Sequence[str], *, out: Path | None, resume: bool, overwrite: bool, as_json: bool) -> int:
     """Train; prints a summary. Exit status 0 done, 1 stopped early with a reason, 2 bad input."""
     console = Console(stderr=True)
     try:

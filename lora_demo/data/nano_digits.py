@@ -30,16 +30,16 @@ class Digits:
     """The scans of one part. `source` is the position in scikit-learn's set, by which parts are disjoint."""
 
     pixels: Float[Tensor, "n 8 8"]
-    labels: Int[Tensor, "n"]
-    source: Int[Tensor, "n"]
+    labels: Int[Tensor, " n"]
+    source: Int[Tensor, " n"]
 
     @property
-    def first(self) -> Int[Tensor, "classes"]:
+    def first(self) -> Int[Tensor, " classes"]:
         """Where each class begins; the scans are sorted by class."""
         return torch.searchsorted(self.labels, torch.arange(CLASSES))
 
     @property
-    def counts(self) -> Int[Tensor, "classes"]:
+    def counts(self) -> Int[Tensor, " classes"]:
         return torch.bincount(self.labels, minlength=CLASSES)
 
 
@@ -60,6 +60,6 @@ def digits(split: Split) -> Digits:
 
 
 @functools.cache
-def _bundled() -> tuple[Float[Tensor, "n 8 8"], Int[Tensor, "n"]]:
+def _bundled() -> tuple[Float[Tensor, "n 8 8"], Int[Tensor, " n"]]:
     bundle = load_digits()
     return torch.from_numpy(bundle.images).float() / 16, torch.from_numpy(bundle.target).long()

@@ -50,7 +50,7 @@ class Plan:
     tilt: Float[Tensor, "n 9"]
     scale: Float[Tensor, "n 9"]
     shift: Float[Tensor, "n 9 2"]
-    treatment: Int[Tensor, "n"]
+    treatment: Int[Tensor, " n"]
     noise_at: Int[Tensor, "n 2"]
     split: Split
 
@@ -66,7 +66,7 @@ class Plan:
 
 
 def draw(count: int, split: Split, family: Family, seed: int, *, fewest: int = FEWEST_FILLED) -> Plan:
-    """`count` pictures of one part and family, each with at least `fewest` digits; the same arguments, the same plan."""
+    """`count` pictures of one part and family, at least `fewest` digits each; the same arguments, the same plan."""
     generator = torch.Generator().manual_seed(_seed_of(seed, split, family))
     classes = _draw_classes(count, fewest, generator)
     treatment = torch.randint(1, len(TREATMENTS), (count,), generator=generator)
@@ -84,12 +84,12 @@ def draw(count: int, split: Split, family: Family, seed: int, *, fewest: int = F
     )
 
 
-def with_treatment(plan: Plan, treatment: Int[Tensor, "n"]) -> Plan:
+def with_treatment(plan: Plan, treatment: Int[Tensor, " n"]) -> Plan:
     """The same pictures under other treatments (indices into TREATMENTS)."""
     return dataclasses.replace(plan, treatment=treatment)
 
 
-def paint(plan: Plan, which: Int[Tensor, "b"], side: int) -> UInt8[Tensor, "b side side"]:
+def paint(plan: Plan, which: Int[Tensor, " b"], side: int) -> UInt8[Tensor, "b side side"]:
     """Grey pictures of `side` pixels, which must be a multiple of 3."""
     if side % ROWS:
         raise ValueError(f"a picture of {side} pixels cannot be cut into {ROWS} rows; use a multiple of {ROWS}")
@@ -100,7 +100,7 @@ def paint(plan: Plan, which: Int[Tensor, "b"], side: int) -> UInt8[Tensor, "b si
     return (grey * 255).round().to(torch.uint8)
 
 
-def _paint_cells(plan: Plan, which: Int[Tensor, "b"], cell: int) -> Float[Tensor, "b9 cell cell"]:
+def _paint_cells(plan: Plan, which: Int[Tensor, " b"], cell: int) -> Float[Tensor, "b9 cell cell"]:
     """Each cell samples its scan through an affine map: turn, scale and shift in one bilinear step."""
     source, angle = plan.source[which].flatten(), plan.degrees[which].flatten() * (math.pi / 180)
     size = (plan.scale[which].flatten() * GLYPH).reciprocal()
@@ -114,7 +114,7 @@ def _paint_cells(plan: Plan, which: Int[Tensor, "b"], cell: int) -> Float[Tensor
 
 
 def _apply_treatment(
-    grey: Float[Tensor, "b side side"], treatment: Int[Tensor, "b"], noise_at: Int[Tensor, "b 2"]
+    grey: Float[Tensor, "b side side"], treatment: Int[Tensor, " b"], noise_at: Int[Tensor, "b 2"]
 ) -> Float[Tensor, "b side side"]:
     inverted = (treatment == TREATMENTS.index("inverted"))[:, None, None]
     grey = torch.where(inverted, 1 - grey, grey)

@@ -104,7 +104,11 @@ class NanoSet:
         """The rows without their pictures, for a model that has seen those before."""
         samples = [Sample(self.encoded(i)) for i in indices]
         padded = Collator(self._tokenizer.pad, ViewMaker(1, 1))(samples)
-        return {"input_ids": padded["input_ids"], "labels": padded["labels"], "attention_mask": padded["attention_mask"]}
+        return {
+            "input_ids": padded["input_ids"],
+            "labels": padded["labels"],
+            "attention_mask": padded["attention_mask"],
+        }
 
     def picture(self, number: int) -> Image.Image:
         """Picture `number` as the file that the folder would hold."""

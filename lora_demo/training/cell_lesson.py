@@ -3,7 +3,11 @@
 Real towers come pretrained on hundreds of millions of pictures; ours would stay blind, because they are frozen from
 then on. Each tower gets a linear head per cell, which is thrown away afterwards:
 
-    CLIP      query (9 cells) -> 11 classes         ConvNeXt  mean of every stage over the cell, joined -> 11 classes
+    CLIP      query of each cell -> 11 classes, and which of the 9 cells it is
+    ConvNeXt  mean of every stage over the cell, joined -> 11 classes
+
+Without the second task CLIP's features would forget where they come from, and no question about a place could be
+answered: the language model sees image tokens in a row, not on a grid.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ CLASSES = 11
 
 @dataclass(frozen=True)
 class LessonOutput:
-    """loss: sum of both towers' cross-entropies; logits of the ConvNeXt head (batch, cells, classes)"""
+    """loss: sum of the three cross-entropies; logits of the ConvNeXt head (batch, cells, classes)"""
 
     loss: Float[Tensor, ""]
     logits: Float[Tensor, "batch cells classes"]
@@ -39,6 +43,7 @@ class CellLesson(nn.Module):
         self.mgm = [mgm]  # in a list: only its towers are part of this module
         self.clip, self.aux = mgm.vision_tower.requires_grad_(True), mgm.vision_tower_aux.requires_grad_(True)
         self.clip_head = nn.Linear(mgm.config.clip.hidden_size, CLASSES)
+        self.place_head = nn.Linear(mgm.config.clip.hidden_size, mgm.config.image_tokens)
         self.aux_head = nn.Linear(mgm.config.aux.channels, CLASSES)
         self.layers, self.grid = mgm.config.clip.layers_used, mgm.config.clip.grid
 
@@ -49,9 +54,11 @@ class CellLesson(nn.Module):
         cells: Int[Tensor, "batch cells"],
         denominator: float | None = None,
     ) -> LessonOutput:
-        clip = self.clip_head(clip_features(self.clip, images, self.layers))
+        query = clip_features(self.clip, images, self.layers)
+        clip, places = self.clip_head(query), self.place_head(query)
         aux = self.aux_head(self._cell_features(convnext_stages(self.aux, images_aux)))
-        loss = _summed(clip, cells) + _summed(aux, cells)
+        here = torch.arange(cells.shape[1], device=cells.device).expand_as(cells)
+        loss = _summed(clip, cells) + _summed(aux, cells) + _summed(places, here)
         return LessonOutput(loss / (cells.numel() if denominator is None else denominator), aux, clip)
 
     def finish(self) -> MGM:
@@ -67,7 +74,7 @@ class CellLesson(nn.Module):
 
 
 def fresh(module: nn.Module) -> None:
-    """Initialise for training from scratch: weights of variance 1 / fan-in, biases zero, layer scales one.
+    """Initialise for training from scratch: weights of variance 1 / fan-in, biases 0, scales 1, positions N(0, 1).
 
     transformers starts with std 0.02 and layer scales of 1e-6, made for wide and deep towers; at widths of 16 to 96
     signals would all but vanish.
@@ -77,6 +84,8 @@ def fresh(module: nn.Module) -> None:
             nn.init.kaiming_normal_(part.weight, nonlinearity="linear")
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
+        if isinstance(position := getattr(part, "position_embedding", None), nn.Embedding):
+            nn.init.normal_(position.weight)
         scale = getattr(part, "layer_scale_parameter", None)
         if isinstance(scale, nn.Parameter):
             nn.init.ones_(scale)

@@ -145,7 +145,9 @@ def _aside(directory: Path, name: str) -> Path:
         directory.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(dir=directory, prefix=f".{name}.", suffix=".part"))
     except OSError as error:
-        raise CheckpointError(f"checkpoint {directory / name} could not be written: {error}. {_left(directory)}") from error
+        raise CheckpointError(
+            f"checkpoint {directory / name} could not be written: {error}. {_left(directory)}"
+        ) from error
 
 
 def _write_state(aside: Path, accelerator: Accelerator) -> None:

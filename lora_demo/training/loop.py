@@ -96,7 +96,8 @@ class Loop:
     def run(self) -> Outcome:
         """Train to the end or to an early stop. Raises TrainingStopped with the last good checkpoint intact."""
         started, cpu = time.perf_counter(), time.process_time()
-        torch.manual_seed(self.recipe.seed) if self.progress.step == 0 else None
+        if self.progress.step == 0:
+            torch.manual_seed(self.recipe.seed)
         losses = []
         self.model.train()
         with self.display:
@@ -179,9 +180,7 @@ class Loop:
         due = at_end or (plan.every is not None and self.progress.step % plan.every == 0)
         if self.validation is None or not due:
             return False
-        self.last = evaluate(
-            self.bare, self.validation, rows=plan.rows, batch=plan.batch, forward=self.options.forward
-        )
+        self.last = evaluate(self.bare, self.validation, rows=plan.rows, batch=plan.batch, forward=self.options.forward)
         if metrics is not None:
             metrics.write(step=self.progress.step, evaluation=self.last.to_json())
         self.display.say(f"step {self.progress.step}: {self.last.accuracy:.1%} of {self.last.rows} answers right")
@@ -190,7 +189,10 @@ class Loop:
 
     def _note_best(self, found: Evaluation) -> None:
         best = self.progress
-        better = best.best_accuracy is None or (found.accuracy, -found.loss) > (best.best_accuracy, -(best.best_loss or 0))
+        better = best.best_accuracy is None or (found.accuracy, -found.loss) > (
+            best.best_accuracy,
+            -(best.best_loss or 0),
+        )
         if better:
             best.best_accuracy, best.best_loss, best.best_step, best.stale = found.accuracy, found.loss, best.step, 0
             self._save(checkpoint.BEST)

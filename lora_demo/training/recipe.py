@@ -199,7 +199,9 @@ class Recipe(Part):
         if (self.method.name == "towers") != isinstance(self.data, CellData):
             raise ValueError("method towers and data kind cells belong together: use both or neither")
         if self.before is not None and self.model.weights != "random":
-            raise ValueError(f"weights {self.model.weights!r} would replace the model of {self.before!r}; set them to random")
+            raise ValueError(
+                f"weights {self.model.weights!r} would replace the model of {self.before!r}; set them to random"
+            )
         if isinstance(self.data, NanoData | CellData) and self.model.preset != "mgm-nano":
             raise ValueError(f"nano pictures fit mgm-nano, not {self.model.preset}; use data kind folder")
         return self

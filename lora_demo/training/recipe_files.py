@@ -1,4 +1,4 @@
-"""Recipes from YAML: by name or path, inheriting with `extends`, changed with key=value; mistakes named with their place."""
+"""Recipes from YAML: by name or path, inheriting with `extends`, changed with key=value; mistakes are named."""
 
 from __future__ import annotations
 
@@ -164,4 +164,3 @@ def _choices(model: type[BaseModel]) -> list[type[BaseModel]]:
         if isinstance(info.annotation, types.UnionType) or typing.get_origin(info.annotation) is typing.Union:
             found += [o for o in typing.get_args(info.annotation) if isinstance(o, type) and issubclass(o, BaseModel)]
     return found
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from lora_demo.models.towers import TowerFeatures
 from lora_demo.training.step import MicroBatch
 
 
+@runtime_checkable
 class Source(Protocol):
     """Rows by index, as keyword arguments of the model."""
 
@@ -140,9 +141,7 @@ def micro_batch(inputs: Mapping[str, Any], model: Any, device: torch.device | st
     moved = {name: on_device(value, device) for name, value in inputs.items()}
     if "cells" in inputs:
         return MicroBatch(moved, terms=inputs["cells"].numel())
-    plan = model.plan(
-        inputs["input_ids"], inputs["attention_mask"], inputs["labels"], images=len(inputs["input_ids"])
-    )
+    plan = model.plan(inputs["input_ids"], inputs["attention_mask"], inputs["labels"], images=len(inputs["input_ids"]))
     return MicroBatch({**moved, "plan": plan}, terms=len(plan.supervised), tokens=sum(map(sum, plan.mask)))
 
 

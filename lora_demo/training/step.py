@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -59,6 +59,7 @@ class StepResult:
     gradient_norm: Tensor | None
 
 
+@runtime_checkable
 class Engine(Protocol):
     """What differs between one bare device and many processes."""
 

@@ -38,7 +38,7 @@ def test_the_exported_folder_gives_the_same_batch(tmp_path, rounds):
 
 def test_the_exported_folder_passes_the_data_check(tmp_path):
     data = make()
-    assert not [problem for problem in check(data.export(tmp_path), tmp_path / "images").problems]
+    assert not check(data.export(tmp_path), tmp_path / "images").problems
     assert len(list((tmp_path / "images").iterdir())) == 5
     assert Image.open(tmp_path / "images" / "000004.png").size == (48, 48)
 

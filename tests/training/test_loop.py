@@ -1,0 +1,206 @@
+"""The loop on real nano runs, tiny: resume after kill -9, broken checkpoints, NaN, frozen weights, metrics."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+
+from lora_demo.training import checkpoint, metrics, recipe_files, results
+from lora_demo.training.checkpoint import BrokenCheckpoint
+from lora_demo.training.loop import TrainingStopped
+from lora_demo.training.prepare import model_of
+from lora_demo.training.run import run
+
+TINY = [
+    "steps=8",
+    "batch=4",
+    "data.images=12",
+    "data.questions=2",
+    "evaluation.rows=4",
+    "evaluation.batch=4",
+    "save.every=2",
+    "threads=1",
+    "method.dropout=0.1",
+]
+"""Dropout on: without it a wrong random state after resuming would go unnoticed."""
+
+
+def tiny(*more: str, name: str = "nano-lora-b"):
+    return recipe_files.load(name, [*TINY, *more])
+
+
+def curve(folder: Path) -> list[tuple[int, float, float]]:
+    return [(line["step"], line["loss"], line["gradient_norm"]) for line in metrics.read(folder) if "loss" in line]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    run(tiny(), folder)
+    return folder
+
+
+def weights_of(folder: Path, step: int = 8) -> dict[str, torch.Tensor]:
+    return checkpoint.load_file(folder / "checkpoints" / f"step-{step:07d}" / checkpoint.TRAINED)
+
+
+def test_metrics_hold_every_step_once(whole):
+    steps = curve(whole)
+    assert [step for step, _, _ in steps] == list(range(1, 9))
+    evaluated = [line for line in metrics.read(whole) if "evaluation" in line]
+    assert [line["step"] for line in evaluated] == [8]
+    assert evaluated[0]["evaluation"]["rows"] == 4
+
+
+def test_kill_9_and_resume_continue_bit_identically(whole, tmp_path):
+    folder = tmp_path / "run"
+    settings = [part for setting in TINY for part in ("--set", setting)]
+    command = [sys.executable, "-m", "lora_demo", "train", "nano-lora-b", *settings, "--out", str(folder), "--json"]
+    victim = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    _wait_for(lambda: len(curve(folder)) >= 5 if folder.exists() else False, victim)
+    victim.send_signal(signal.SIGKILL)
+    victim.wait()
+    assert 0 < len(curve(folder)) < 8 or not (folder / "checkpoints" / "step-0000008").exists()
+    run(tiny(), folder, resume=True)
+    assert curve(folder) == curve(whole)
+    ours, theirs = weights_of(folder), weights_of(whole)
+    assert set(ours) == set(theirs)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def _wait_for(condition, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 200
+    while not condition():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline, "the run did not start"
+        time.sleep(0.005)
+
+
+def test_the_newest_broken_checkpoint_is_passed_over(whole, tmp_path):
+    folder = tmp_path / "run"
+    run(tiny("save.keep=9"), folder)
+    newest = folder / "checkpoints" / "step-0000006"
+    for path in checkpoint.numbered(folder / "checkpoints"):
+        if path.name > newest.name:
+            (path / checkpoint.TRAINED).write_bytes(b"")
+    content = bytearray((newest / checkpoint.TRAINED).read_bytes())
+    content[-1] ^= 1
+    (newest / checkpoint.TRAINED).write_bytes(content)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = checkpoint.newest(folder / "checkpoints")
+    assert found is not None
+    assert found.name == "step-0000004"
+    told = [str(warning.message) for warning in caught if warning.category is BrokenCheckpoint]
+    assert len(told) == 2
+    assert "step-0000006" in told[1]
+    assert "trained.safetensors has changed" in told[1]
+
+
+def test_a_nan_loss_stops_with_the_last_good_checkpoint_intact(tmp_path, monkeypatch):
+    from lora_demo.training import loop
+
+    folder = tmp_path / "run"
+    real, calls = loop.step, []
+
+    def spoiled(model, batch, *rest):
+        calls.append(1)
+        if len(calls) == 6:
+            next(p for p in model.parameters() if p.requires_grad).data.fill_(float("nan"))
+        return real(model, batch, *rest)
+
+    monkeypatch.setattr(loop, "step", spoiled)
+    with pytest.raises(TrainingStopped, match=r"step 6: the loss is not a finite number; .*step-0000004"):
+        run(tiny(), folder)
+    assert checkpoint.damage(folder / "checkpoints" / "step-0000004") is None
+    assert all(torch.isfinite(value).all() for value in weights_of(folder, 4).values())
+
+
+def test_only_the_adapter_changes_and_the_result_loads(whole):
+    recipe = tiny()
+    base = model_of(recipe.model, recipe.seed)
+    trained = results.load(whole)
+    before, after = dict(base.named_parameters()), dict(trained.named_parameters())
+    frozen = {
+        name: after[name.replace("proj.weight", "proj.base.weight")] if name not in after else after[name]
+        for name in before
+    }
+    assert all(torch.equal(before[name], frozen[name]) for name in before)
+    moved = [name for name in after if name.endswith("lora_B") and after[name].abs().sum() > 0]
+    assert len(moved) == 7 * base.config.llm.num_hidden_layers
+    assert len(after) - len(before) == 2 * len(moved)
+
+
+def test_full_fine_tuning_leaves_the_towers_bit_identical(tmp_path):
+    recipe = recipe_files.load("nano-full", [setting for setting in TINY if "dropout" not in setting])
+    base = model_of(recipe.model, recipe.seed)
+    finished = run(recipe, tmp_path / "run")
+    untouched = {name for name, p in finished.model.named_parameters() if torch.equal(p, base.get_parameter(name))}
+    towers = {name for name, _ in base.named_parameters() if name.startswith("vision_tower")}
+    dead = {f"vlm_uni_aux_projector.{part}.bias" for part in (0, 1)}
+    assert towers <= untouched
+    assert untouched - towers == dead
+    assert finished.trainable == sum(p.numel() for n, p in base.named_parameters() if n not in towers)
+
+
+def test_how_a_batch_is_cut_does_not_change_the_curve(whole, tmp_path):
+    run(tiny("micro_batch=1", "method.dropout=0.0"), tmp_path / "cut")
+    run(tiny("method.dropout=0.0"), tmp_path / "uncut")
+    cut, uncut = (torch.tensor([loss for _, loss, _ in curve(tmp_path / name)]) for name in ("cut", "uncut"))
+    assert torch.allclose(cut, uncut, rtol=2e-5)
+
+
+def test_patience_ends_a_run_that_does_not_improve(tmp_path):
+    recipe = tiny("optimizer.lr=1e-12", "evaluation.every=2", "evaluation.patience=2")
+    finished = run(recipe, tmp_path / "run")
+    assert finished.outcome.steps < recipe.steps
+    assert finished.outcome.best_step is not None
+    assert finished.outcome.steps - finished.outcome.best_step == 4
+
+
+def test_a_folder_in_use_is_not_overwritten_unasked(whole):
+    content = copy.deepcopy(curve(whole))
+    with pytest.raises(TrainingStopped, match="--resume"):
+        run(tiny(), whole)
+    with pytest.raises(TrainingStopped, match="belongs to another recipe: optimizer differ"):
+        run(tiny("optimizer.lr=0.5"), whole, resume=True)
+    assert curve(whole) == content
+
+
+def test_a_full_disk_ends_the_run_and_leaves_the_last_checkpoint(tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    real = checkpoint.save_file
+
+    def no_space(tensors, path, **options):
+        if "step-0000004" in str(path):
+            raise OSError(28, "No space left on device")
+        return real(tensors, path, **options)
+
+    monkeypatch.setattr(checkpoint, "save_file", no_space)
+    with pytest.raises(TrainingStopped, match=r"No space left.*step-0000002"):
+        run(tiny(), folder)
+    assert [path.name for path in checkpoint.numbered(folder / "checkpoints")] == ["step-0000002"]
+    assert checkpoint.damage(folder / "checkpoints" / "step-0000002") is None
+    assert not list((folder / "checkpoints").glob(".*"))
+
+
+def test_a_path_that_cannot_be_a_folder_is_refused_before_training(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrainingStopped, match="cannot be written"):
+        run(tiny(), tmp_path / "file" / "run")
+
+
+def test_the_saved_recipe_reads_back(whole):
+    stored = json.loads((whole / results.RECIPE).read_text(encoding="utf-8"))
+    assert recipe_files.parse(stored, "stored") == tiny()

@@ -1,0 +1,95 @@
+"""Recipes: every shipped one is valid, mistakes are named with their place, inheritance does what it says."""
+
+from __future__ import annotations
+
+import importlib.resources
+
+import pytest
+
+from lora_demo.training import recipe_files
+from lora_demo.training.recipe_files import RecipeError, load, merged
+
+FOLDER = importlib.resources.files("lora_demo.training").joinpath("recipes")
+FILES = sorted(entry.name for entry in FOLDER.iterdir())
+INHERITED_ONLY = 1
+
+
+def test_every_file_is_a_recipe_and_none_is_skipped():
+    assert all(name.endswith(".yaml") for name in FILES)
+    assert len(recipe_files.shipped()) == len(FILES) - INHERITED_ONLY
+    assert len(FILES) >= 7
+
+
+@pytest.mark.parametrize("name", recipe_files.shipped())
+def test_a_shipped_recipe_is_valid_and_says_what_it_is(name):
+    recipe = load(name)
+    assert recipe.name == name
+    assert recipe.about.endswith(".")
+    if recipe.before:
+        assert recipe.before in recipe_files.shipped()
+
+
+def test_settings_on_the_command_line_win():
+    recipe = load("nano-lora-b", ["optimizer.lr=1e-4", "method.r=2", "steps=7", "evaluation.patience=null"])
+    assert (recipe.optimizer.lr, recipe.method.settings["r"], recipe.steps) == (1e-4, 2, 7)
+    assert recipe.data == load("nano-lora-b").data
+
+
+MISTAKES = {
+    "optimzer.lr=1": r"optimzer: no such field; did you mean 'optimizer'",
+    "optimizer.lrr=1": r"optimizer\.lrr: no such field; did you mean 'lr'",
+    "data.famly=b": r"famly: no such field; did you mean 'family'",
+    "data.kind=nan": r"data: .*'nano'",
+    "steps=-3": r"steps: .*greater than 0 \(found -3\)",
+    "steps=many": r"steps: .*integer",
+    "method.name=lorra": r"no method 'lorra'",
+    "method.rank=8": r"lora has no setting 'rank'; it has: .*r",
+    "method.targets=[vision_tower.layers.0]": r"names a vision tower",
+    "micro_batch=64": r"larger than batch",
+    "model.preset=mgm-3b": r"preset 'mgm-3b' does not exist",
+    "model.preset=mgm-2b": r"no weights of mgm-2b are shipped",
+    "evaluation.patience=2": r"set evaluation\.every",
+    "before=nano-towers": r"would replace the model of 'nano-towers'",
+    "precision=fp8": r"precision: .*'fp32' or 'bf16'",
+    "no-equals-sign": r"expected key=value",
+    "steps=[": r"not YAML",
+}
+
+
+@pytest.mark.parametrize("setting", MISTAKES)
+def test_a_mistake_is_named_with_its_place(setting):
+    with pytest.raises(RecipeError, match=MISTAKES[setting]):
+        load("nano-lora", [setting])
+
+
+def test_an_unknown_name_suggests_near_ones():
+    with pytest.raises(RecipeError, match="did you mean nano-lora"):
+        load("nano-lara")
+    with pytest.raises(RecipeError, match="cannot be read"):
+        load("absent.yaml")
+
+
+def test_a_file_inherits_from_a_neighbour_and_from_shipped_recipes(tmp_path):
+    (tmp_path / "mine.yaml").write_text("extends: nano-lora\nabout: Mine.\nmethod: {r: 4}\n")
+    (tmp_path / "yours.yaml").write_text("extends: mine.yaml\nmethod: {name: ia3, targets: all}\n")
+    mine, yours = load(str(tmp_path / "mine.yaml")), load(str(tmp_path / "yours.yaml"))
+    assert mine.method.settings == {"r": 4, "alpha": 16, "targets": "all"}
+    assert (yours.method.name, yours.method.settings) == ("ia3", {"targets": "all"})
+    assert (mine.name, yours.name, yours.about) == ("mine", "yours", "Mine.")
+
+
+def test_a_circle_and_a_double_key_are_refused(tmp_path):
+    for name, other in (("a", "b"), ("b", "a")):
+        (tmp_path / f"{name}.yaml").write_text(f"extends: {other}.yaml\n")
+    with pytest.raises(RecipeError, match="extends itself"):
+        load(str(tmp_path / "a.yaml"))
+    (tmp_path / "c.yaml").write_text("extends: nano-lora\nsteps: 1\nsteps: 2\n")
+    with pytest.raises(RecipeError, match="'steps' stands twice"):
+        load(str(tmp_path / "c.yaml"))
+
+
+def test_parts_merge_field_by_field_unless_their_sort_changes():
+    assert merged({"a": {"x": 1, "y": 2}}, {"a": {"y": 3}}) == {"a": {"x": 1, "y": 3}}
+    old = {"a": {"kind": "k", "x": 1}}
+    assert merged(old, {"a": {"kind": "k", "z": 2}}) == {"a": {"kind": "k", "x": 1, "z": 2}}
+    assert merged(old, {"a": {"kind": "other"}}) == {"a": {"kind": "other"}}
