@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -42,24 +43,38 @@ print(json.dumps({"size": size, "peak": max(peak, process.memory_info().rss) - b
 """
 
 
-@pytest.mark.parametrize("suffix", [".safetensors", ".bin"])
-def test_peak_while_loading(tmp_path, wide_config, released_tensors, write_released, suffix):
-    """Float32 from bfloat16 shards; as in Gemma, the embedding alone is a large part of the model."""
-    config = replace(wide_config, llm=replace(wide_config.llm, vocab_size=40_000, hidden_size=1024))
+@pytest.fixture
+def shards(tmp_path, wide_config, released_tensors, write_released):
+    """About 0.2 GiB of bfloat16 shards; as in Gemma, the embedding alone is a large part of the model."""
+    config = replace(wide_config, llm=replace(wide_config.llm, vocab_size=100_000, hidden_size=1024))
     with torch.device("meta"):
         model = MGM(config)
     materialise(model, dtype=torch.bfloat16)
     for parameter in model.parameters():
         parameter.detach().fill_(0.5)
-    folder = write_released(tmp_path / "m", released_tensors(model), config, shards=3)
-    if suffix == ".bin":
-        as_torch_files(folder)
-    result = subprocess.run(
-        [sys.executable, "-c", MEASURE, str(folder)], capture_output=True, text=True, check=True, timeout=200
-    )
+    return write_released(tmp_path / "m", released_tensors(model), config, shards=3)
+
+
+def measure(folder: Path) -> tuple[int, int]:
+    """(bytes of the float32 model, peak above what the process held before)."""
+    command = [sys.executable, "-c", MEASURE, str(folder)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=250)
     measured = json.loads(result.stdout)
-    assert measured["size"] > 150 * 2**20
-    assert measured["peak"] <= LIMIT * measured["size"]
+    assert measured["size"] > 400 * 2**20
+    return measured["size"], measured["peak"]
+
+
+def test_peak_while_loading_safetensors(shards):
+    size, peak = measure(shards)
+    assert peak <= LIMIT * size
+
+
+@pytest.mark.slow
+def test_peak_while_loading_torch_files(shards):
+    """One tensor of a torch file is mapped at a time, and mapped pages count: here the embedding's 195 MiB."""
+    as_torch_files(shards)
+    size, peak = measure(shards)
+    assert peak <= LIMIT * size + 2 * 100_000 * 1024
 
 
 def as_torch_files(folder):
