@@ -82,7 +82,11 @@ def restore(path: Path, model: nn.Module, accelerator: Accelerator) -> Progress:
     """Put a sound checkpoint's content back into model, optimizer and random states."""
     progress = read_progress(path)
     load_trained(path, model)
-    accelerator.load_state(str(path / STATE), load_kwargs=None)
+    hook = accelerator.register_load_state_pre_hook(lambda models, folder: models.clear())
+    try:
+        accelerator.load_state(str(path / STATE))
+    finally:
+        hook.remove()
     return progress
 
 
@@ -151,7 +155,7 @@ def _aside(directory: Path, name: str) -> Path:
 
 
 def _write_state(aside: Path, accelerator: Accelerator) -> None:
-    """Optimizer and random states; Accelerate would add every weight, frozen ones too, so those are taken out first."""
+    """Optimizer and random states. Accelerate would add every weight, frozen ones too: the hook takes them out."""
     hook = accelerator.register_save_state_pre_hook(lambda models, weights, folder: weights.clear())
     try:
         accelerator.save_state(str(aside / STATE))

@@ -203,4 +203,4 @@ def test_a_path_that_cannot_be_a_folder_is_refused_before_training(tmp_path):
 
 def test_the_saved_recipe_reads_back(whole):
     stored = json.loads((whole / results.RECIPE).read_text(encoding="utf-8"))
-    assert recipe_files.parse(stored, "stored") == tiny()
+    assert recipe_files.parse(stored, "stored").model_dump() == tiny().model_dump()
