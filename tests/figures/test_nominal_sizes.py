@@ -1,0 +1,37 @@
+"""Round sizes and counted activations against a second way of reaching them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from lora_demo.figures.catalogue.lora_start import wrong_fan_in
+from lora_demo.figures.catalogue.mgm2b_activations import layer_inputs, linear_inputs
+from lora_demo.figures.catalogue.nominal_sizes import llama2_share, nominal
+
+
+def test_a_billion_parameters_at_one_byte_are_a_gigabyte() -> None:
+    """Two bytes for each of weight, gradient and two moments; mixed precision doubles the sum."""
+    assert nominal("6_5b", "full_bf16") == 6.5 * 4 * 2
+    assert nominal("7b", "full_mixed") == 2 * nominal("7b", "full_bf16")
+    assert nominal("6b", "full_bf16_momentum") == 6 * 3 * 2
+
+
+def test_a_round_seven_billion_lies_within_five_percent_of_llama_2() -> None:
+    assert 1 - llama2_share() < 0.05
+
+
+def test_linear_inputs_follow_from_gemmas_widths() -> None:
+    per_layer = 3 * 2048 + 16384
+    assert linear_inputs("all", 704) == 704 * 18 * per_layer * 2
+    assert linear_inputs("qv", 2048) == layer_inputs(2048) == 2048 * 18 * 2048 * 2
+
+
+@pytest.mark.parametrize("rank", [8, 64])
+def test_a_stored_the_wrong_way_round_starts_that_much_larger(rank: int) -> None:
+    torch.manual_seed(0)
+    right, wrong = torch.empty(rank, 2048), torch.empty(2048, rank)
+    for matrix in (right, wrong):
+        nn.init.kaiming_uniform_(matrix, a=5**0.5)
+    assert (wrong.std() / right.std()).item() == pytest.approx(wrong_fan_in(rank), rel=0.05)
