@@ -185,6 +185,20 @@ def pages_check(as_json: Annotated[bool, typer.Option("--json", help="Print the 
     raise typer.Exit(1 if count else 0)
 
 
+@pages_app.command("index")
+def pages_index() -> None:
+    """Write the README's index of questions afresh. Exit 2: the README has no place for it."""
+    from lora_demo.pages import content, readme
+    from lora_demo.results.paths import project_root
+
+    try:
+        changed = readme.write_index(project_root() / "README.md", content.load(project_root()))
+    except readme.NoMarkers as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    typer.echo("README.md: index written" if changed else "README.md: index is current")
+
+
 @app.command("new-question")
 def new_question_command(
     question_id: Annotated[str, typer.Argument(metavar="TOPIC.SLUG", help="for example memory.what-lora-saves")],
@@ -228,7 +242,9 @@ def train(
 @app.command()
 def ask(
     question: Annotated[str, typer.Option("--question", help="What to ask.")] = "",
-    image: Annotated[Path | None, typer.Option("--image", help="The picture; without it the question stands alone.")] = None,
+    image: Annotated[
+        Path | None, typer.Option("--image", help="The picture; without it the question stands alone.")
+    ] = None,
     model: Annotated[str, typer.Option("--model", help="nano, a run's folder, or a checkpoint folder.")] = "nano",
     tokenizer: Annotated[Path | None, typer.Option("--tokenizer", help="Folder with the model's tokenizer.")] = None,
     sample: Annotated[Path | None, typer.Option("--sample", help="Write a sample picture for nano and stop.")] = None,
@@ -238,6 +254,47 @@ def ask(
     from lora_demo.commands import ask as command
 
     raise typer.Exit(command.run(image, question, model, tokenizer, sample, as_json=as_json))
+
+
+@app.command("predict")
+def predict_command(
+    model: Annotated[str, typer.Option(help="mgm-2b, gemma-2b, llama-3.2-3b, or a folder with config.json.")],
+    peft: Annotated[
+        str, typer.Option(help="full, one of our methods (lora:r=16,targets=all), or a PEFT adapter folder.")
+    ],
+    batch: Annotated[int, typer.Option(help="Rows.")] = 1,
+    seq: Annotated[int, typer.Option(help="Positions per row, image tokens included.")] = 1024,
+    loop: Annotated[str, typer.Option(help="ours, plain, or published (PEFT's comparison, batch 4).")] = "ours",
+    optimizer: Annotated[str, typer.Option(help="AdamW: foreach, fused, for-loop or adamw8bit.")] = "foreach",
+    checkpointing: Annotated[bool, typer.Option("--checkpointing", help="Recompute activations.")] = False,
+    selected_logits: Annotated[
+        int | None, typer.Option(help="Compute logits at this many supervised positions per row only.")
+    ] = None,
+    no_autocast_adapter: Annotated[
+        bool, typer.Option("--no-autocast-adapter", help="Adapters in the base's dtype instead of float32.")
+    ] = False,
+    accumulation: Annotated[int, typer.Option(min=1, help="Micro-batches per update.")] = 1,
+    gpu: Annotated[str, typer.Option(help="Card whose budget is compared.")] = "rtx4090",
+    as_json: Annotated[bool, typer.Option("--json", help="Bytes, as JSON.")] = False,
+) -> None:
+    """Peak memory of a training step on a GPU, without one. Exit 0: predicted, 2: bad input."""
+    from lora_demo.commands import predict as command
+    from lora_demo.memory.predict import Setting
+
+    setting = Setting(
+        model=model,
+        method=peft,
+        batch=batch,
+        length=seq,
+        loop=loop,  # pyright: ignore[reportArgumentType]  checked by the command, which names the choices
+        optimizer=optimizer,  # pyright: ignore[reportArgumentType]
+        checkpointing=checkpointing,
+        supervised=selected_logits,
+        adapter_fp32=not no_autocast_adapter,
+        accumulation=accumulation,
+        gpu=gpu,
+    )
+    raise typer.Exit(command.run(setting, as_json=as_json))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import inspect
 import json
 import warnings
 from pathlib import Path
@@ -40,8 +41,8 @@ def build_subject(model: str, dtype: torch.dtype = torch.bfloat16) -> Subject:
             config = PRESETS[model]
             if isinstance(config, MGMConfig):
                 return MGMSubject(MGM(config).to(dtype))
-            return TextSubject(_in_training(build_llm(config).to(dtype)))
-        return TextSubject(_in_training(_from_folder(model).to(dtype)))
+            return TextSubject(_in_training(build_llm(config), dtype))
+        return TextSubject(_in_training(_from_folder(model), dtype))
 
 
 def adapt(subject: Subject, method: str, *, adapter_dtype: torch.dtype | None = torch.float32) -> None:
@@ -68,8 +69,6 @@ def _full(subject: Subject) -> None:
 
 
 def _settings_of(name: str) -> set[str]:
-    import inspect
-
     return set(inspect.signature(registry.METHODS[name].apply).parameters)
 
 
@@ -87,7 +86,7 @@ def _peft(subject: Subject, folder: Path, adapter_dtype: torch.dtype | None) -> 
                     f"{folder}: {config.peft_type.value} cannot be set up without values: {error}"
                 ) from error
             continue
-        subject.model.language_model = adapted
+        subject.replace_language_model(adapted)
         return
 
 
@@ -107,17 +106,20 @@ def _peft_config(folder: Path) -> Any:
     if not file.is_file():
         raise BuildError(f"{folder}: no adapter_config.json in it")
     try:
-        kind = json.loads(file.read_text(encoding="utf-8")).get("peft_type")
+        kind = str(json.loads(file.read_text(encoding="utf-8")).get("peft_type"))
+        _known_kind(kind, [str(name.value) for name in peft.PeftType], file)
         config = peft.PeftConfig.from_pretrained(str(folder))
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        known = [str(name.value) for name in peft.PeftType]
-        near = difflib.get_close_matches(str(locals().get("kind")), known, n=3)
-        raise BuildError(
-            f"{file}: not an adapter configuration that PEFT {peft.__version__} knows: {error}. {near}"
-        ) from error
+    except (json.JSONDecodeError, AttributeError, TypeError) as error:
+        raise BuildError(f"{file}: not an adapter configuration of PEFT {peft.__version__}: {error}") from error
     config.inference_mode = False
     config.task_type = config.task_type or "CAUSAL_LM"
     return config
+
+
+def _known_kind(kind: str, known: list[str], file: Path) -> None:
+    if kind not in known:
+        near = difflib.get_close_matches(kind.upper(), known, n=3) or known
+        raise BuildError(f"{file}: peft_type {kind!r} is unknown; near names: {', '.join(near)}")
 
 
 def _from_folder(model: str) -> Any:
@@ -137,5 +139,5 @@ def _from_folder(model: str) -> Any:
         raise BuildError(f"{folder}/config.json: {error}") from error
 
 
-def _in_training(model: Any) -> Any:
-    return model.train()
+def _in_training(model: Any, dtype: torch.dtype) -> Any:
+    return model.to(dtype).train()

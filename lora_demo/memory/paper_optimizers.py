@@ -27,7 +27,7 @@ class PaperOptimizer(torch.optim.Optimizer):
         self._make_state = state
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> Any:
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None and not self.state[parameter]:

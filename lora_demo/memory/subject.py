@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -38,14 +38,21 @@ class Size:
             raise SubjectError(f"selected-logits={self.supervised}: must be at least 1")
 
 
+@runtime_checkable
 class Subject(Protocol):
     """A model to trace, and its batches."""
 
-    model: nn.Module
     vocabulary: int
 
     @property
+    def model(self) -> nn.Module: ...
+
+    @property
     def language_model(self) -> nn.Module: ...
+
+    def replace_language_model(self, adapted: nn.Module) -> None:
+        """Put a wrapped language model (PEFT returns one) in the old one's place."""
+        ...
 
     def micro_batch(self, size: Size) -> MicroBatch: ...
 
@@ -94,6 +101,9 @@ class TextSubject:
     def language_model(self) -> nn.Module:
         return self.model.language_model
 
+    def replace_language_model(self, adapted: nn.Module) -> None:
+        self.model.language_model = adapted
+
     def micro_batch(self, size: Size) -> MicroBatch:
         count = _supervised(size, size.length - 1)
         places = [(row, size.length - 1 - count + i) for row in range(size.batch) for i in range(count)]
@@ -112,6 +122,9 @@ class MGMSubject:
     @property
     def language_model(self) -> nn.Module:
         return self.model.language_model
+
+    def replace_language_model(self, adapted: nn.Module) -> None:
+        self.model.language_model = adapted
 
     def micro_batch(self, size: Size) -> MicroBatch:
         text = size.length - self.config.image_tokens

@@ -1,0 +1,45 @@
+"""The README's index of questions: written between two markers, so that it cannot drift from the bank."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lora_demo.pages.content import Content
+from lora_demo.results.store import write_atomically
+
+START = "<!-- index of questions: `lora-demo pages index` writes this -->"
+END = "<!-- end of the index -->"
+
+
+class NoMarkers(ValueError):
+    """The README has no place for the index; the message says what to add."""
+
+
+def index(content: Content) -> str:
+    """Topics in the site's order, their questions by how often they are asked; both languages in one line."""
+    parts = []
+    for topic in content.topics:
+        questions = content.by_topic(topic.id)
+        if questions:
+            lines = [f"- [{q.title('zh')} · {q.title('en')}]({q.path})" for q in questions]
+            parts.append(f"**{topic.title.zh} · {topic.title.en}**\n\n" + "\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def with_index(readme: str, content: Content) -> str:
+    """The README's text with a fresh index."""
+    before, start, rest = readme.partition(START)
+    _, end, after = rest.partition(END)
+    if not (start and end):
+        raise NoMarkers(f"README.md: the index stands between the lines {START!r} and {END!r}; add them")
+    return f"{before}{START}\n\n{index(content)}\n\n{END}{after}"
+
+
+def write_index(path: Path, content: Content) -> bool:
+    """Write the index into the README; True if that changed it."""
+    old = path.read_text(encoding="utf-8")
+    new = with_index(old, content)
+    if new != old:
+        write_atomically(path, new)
+    return new != old
+
