@@ -1,1 +1,0 @@
-"""Judging hand-written exercise code."""

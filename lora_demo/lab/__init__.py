@@ -1,1 +1,0 @@
-"""Experiments; they write records that figures read."""
