@@ -39,7 +39,8 @@ def on_post_build(config):
     if config.theme["language"] == "zh":
         os.environ |= {"DOCS_LANG": "en", "DOCS_DIR": "docs/en"}
         try:
-            english = {"site_dir": f"{config.site_dir}/en", "site_url": f"{config.site_url.rstrip('/')}/en/"}
-            build(load_config(config.config_file_path, **english, **config.extra["english"]))
+            english = {"strict": config.strict, "site_dir": f"{config.site_dir}/en"}
+            english |= {"site_url": f"{config.site_url.rstrip('/')}/en/", **config.extra["english"]}
+            build(load_config(config.config_file_path, **english))
         finally:
             del os.environ["DOCS_LANG"], os.environ["DOCS_DIR"]

@@ -46,7 +46,7 @@ def server(copy: Path) -> Iterator[tuple[str, psutil.Process]]:
     )
     address = f"http://127.0.0.1:{port}/"
     try:
-        wait_for(address, "LoRA", 120)
+        wait_for(address, "LoRA", 240)
         yield address, psutil.Process(process.pid)
     finally:
         process.terminate()
