@@ -217,6 +217,29 @@ def new_question_command(
     typer.echo(f"{file.relative_to(root)}: fill it in, then run `lora-demo pages check`")
 
 
+@bench_app.command("nano")
+def bench_nano(
+    images: Annotated[int, typer.Option("--images", min=1, help="Test pictures per family.")] = 400,
+    record_base: Annotated[
+        Path | None, typer.Option("--record-base", help="Folder where nano-pretrain ran; writes the base's record.")
+    ] = None,
+    record_fine_tuning: Annotated[
+        Path | None, typer.Option("--record-fine-tuning", help="Folder for the fine-tuning runs; writes their record.")
+    ] = None,
+) -> None:
+    """Accuracy of mgm-nano's shipped base: both families, picture blanked, high-resolution view zeroed; as JSON."""
+    import json
+
+    from lora_demo.commands import bench_nano as command
+
+    if record_base is not None:
+        typer.echo(command.record_base(record_base))
+    if record_fine_tuning is not None:
+        typer.echo(command.record_fine_tuning(record_fine_tuning))
+    if record_base is None and record_fine_tuning is None:
+        typer.echo(json.dumps(command.base(images), indent=1))
+
+
 @app.command()
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, a path to a .yaml file, or `list`.")],

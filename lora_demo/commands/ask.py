@@ -87,7 +87,8 @@ def sample(path: Path, number: int = 0) -> list[list[str]]:
         raise AskError(f"{path}: the sample is a PNG; give it a name ending in .png")
     data = nano_set("test", "a", images=number + 1, questions=1)
     picture = data.picture(number)
-    picture.resize((picture.width * SAMPLE_SCALE,) * 2, Image.Resampling.NEAREST).save(path)
+    side = picture.width * SAMPLE_SCALE
+    picture.resize((side, side), Image.Resampling.NEAREST).save(path)
     cells = ["-" if digit < 0 else str(digit) for digit in data.plan.classes[number].tolist()]
     return [cells[start : start + ROWS] for start in range(0, len(cells), ROWS)]
 

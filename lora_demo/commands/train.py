@@ -12,6 +12,7 @@ from rich.console import Console
 
 from lora_demo.data.images import ImageError
 from lora_demo.data.items import DataError
+from lora_demo.data.json_index import BrokenFile
 from lora_demo.data.tokenizer import TokenizerError
 from lora_demo.methods.errors import MethodError
 from lora_demo.models.config import ConfigError
@@ -24,7 +25,7 @@ from lora_demo.training.recipe import Recipe
 from lora_demo.training.recipe_files import RecipeError
 from lora_demo.training.run import Finished, run
 
-BAD_INPUT = (RecipeError, MethodError, ConfigError, CheckpointError, TokenizerError, DataError, ImageError)
+BAD_INPUT = (RecipeError, MethodError, ConfigError, CheckpointError, TokenizerError, DataError, BrokenFile, ImageError)
 
 
 def start(name: str, settings: Sequence[str], *, out: Path | None, resume: bool, overwrite: bool, as_json: bool) -> int:

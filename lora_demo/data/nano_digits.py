@@ -61,5 +61,6 @@ def digits(split: Split) -> Digits:
 
 @functools.cache
 def _bundled() -> tuple[Float[Tensor, "n 8 8"], Int[Tensor, " n"]]:
-    bundle = load_digits()
-    return torch.from_numpy(bundle.images).float() / 16, torch.from_numpy(bundle.target).long()
+    flat, labels = load_digits(return_X_y=True)
+    pixels = torch.as_tensor(flat, dtype=torch.float32).view(-1, SIDE, SIDE) / 16
+    return pixels, torch.as_tensor(labels, dtype=torch.long)

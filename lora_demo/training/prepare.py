@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from lora_demo.data import nano_grid, tokenizer
+from lora_demo.data.check import require_clean
 from lora_demo.data.dataset import ConversationData
 from lora_demo.data.nano_digits import Split
 from lora_demo.data.nano_set import NanoSet
@@ -121,6 +122,7 @@ def _folder(data: FolderData, recipe: Recipe, model: MGM) -> tuple[Source, Sourc
     text.require_fits(model.config.llm.vocab_size)
 
     def source(file: str) -> FolderSource:
+        require_clean(Path(file), Path(data.images), decode=False)
         return FolderSource(
             ConversationData(Path(file), Path(data.images), text, views, model.config.splice.max_length)
         )

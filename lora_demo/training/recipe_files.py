@@ -88,7 +88,7 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in over.items():
         old = result.get(key)
-        result[key] = merged(old, value) if _same_sort(old, value) else value
+        result[key] = merged(old, value) if old is not None and _same_sort(old, value) else value
     return result
 
 

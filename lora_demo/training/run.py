@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from torch import nn
 
 from lora_demo.models import weights
 from lora_demo.models.mgm import MGM
+from lora_demo.results.store import write_atomically
 from lora_demo.training import checkpoint, recipe_files, results
 from lora_demo.training.accelerated import open_accelerator
 from lora_demo.training.cell_lesson import CellLesson
@@ -21,6 +23,8 @@ from lora_demo.training.display import Display, Quiet
 from lora_demo.training.loop import Loop, Outcome, TrainingStopped
 from lora_demo.training.prepare import apply_method, model_of, sources_of
 from lora_demo.training.recipe import Recipe
+
+SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,9 @@ def run(
     if outcome.best_step is not None:
         checkpoint.load_trained(loop.checkpoints / checkpoint.BEST, trained)
     plain = trained.finish() if isinstance(trained, CellLesson) else model
-    return Finished(plain, results.save(plain, recipe, folder), outcome, *counts)
+    finished = Finished(plain, results.save(plain, recipe, folder), outcome, *counts)
+    write_atomically(folder / SUMMARY, json.dumps(finished.summary(), indent=1) + "\n")
+    return finished
 
 
 def _starting_model(

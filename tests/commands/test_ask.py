@@ -1,0 +1,78 @@
+"""`lora-demo ask`: answers from the shipped model, from a run, and clear words about what cannot be used."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from lora_demo.__main__ import app
+from lora_demo.data.nano_questions import candidates
+from lora_demo.models import shipped
+from lora_demo.training import recipe_files
+from lora_demo.training.run import run
+
+CLI = CliRunner()
+
+
+def ask(*arguments: str):
+    return CLI.invoke(app, ["ask", *arguments])
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory):
+    """The sample picture and what stands in its cells."""
+    path = tmp_path_factory.mktemp("ask") / "sample.png"
+    shown = ask("--sample", str(path), "--json")
+    assert shown.exit_code == 0
+    cells = [cell for row in json.loads(shown.stdout)["cells"] for cell in row]
+    return path, [-1 if cell == "-" else int(cell) for cell in cells]
+
+
+def test_nano_answers_most_questions_about_the_sample(sample):
+    path, cells = sample
+    asked = [question for question in candidates(cells, "a") if question.kind in ("count", "largest", "present")]
+    answers = [ask("--image", str(path), "--question", question.text).stdout.strip() for question in asked[::3]]
+    right = [given == question.answer for given, question in zip(answers, asked[::3], strict=True)]
+    assert sum(right) >= len(right) - 1
+
+
+def test_the_answer_as_json(sample):
+    found = json.loads(ask("--image", str(sample[0]), "--question", "How many digits are there?", "--json").stdout)
+    assert found["complete"] is True
+    assert found["text"].isdigit()
+    assert found["tokens"] >= 2
+
+
+def test_a_checkpoint_folder_and_a_run_folder_answer_too(sample, tmp_path):
+    tiny = ["steps=1", "batch=2", "data.images=4", "data.questions=1", "evaluation.rows=2", "threads=1"]
+    run(recipe_files.load("nano-lora", [*tiny, "optimizer.lr=1e-9"]), tmp_path / "run")
+    question = ("--image", str(sample[0]), "--question", "Which digit is the largest?")
+    models = ("nano", str(shipped.FOLDER), str(tmp_path / "run"))
+    answers = {ask(*question, "--model", model).stdout for model in models}
+    assert len(answers) == 1
+    assert answers.pop().strip().isdigit()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--image", "absent.png", "--question", "What?"], "absent.png: no such file"),
+        (["--question", "  "], "the question is empty"),
+        (["--question", "What?", "--model", "absent"], "absent: no such folder"),
+        (["--sample", "sample.jpg"], "ending in .png"),
+        (["--question", "Is <eos> there?"], "<eos>"),
+        (["--question", "What?", "--tokenizer", "absent", "--model", str(shipped.FOLDER)], "absent: no such folder"),
+    ],
+)
+def test_wrong_input_is_named(arguments, words):
+    result = ask(*arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_a_file_that_is_no_picture_and_a_folder_without_weights(tmp_path):
+    (tmp_path / "text.png").write_text("no picture")
+    assert "not a picture" in ask("--image", str(tmp_path / "text.png"), "--question", "What?").stderr
+    assert ask("--question", "What?", "--model", str(tmp_path)).exit_code == 2
