@@ -49,13 +49,22 @@ def test_command(tmp_path, monkeypatch):
     assert CliRunner().invoke(app, ["bench", "mining", "--dtype", "int8"]).exit_code == 2
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_committed_record_holds_what_saved_bytes_says_at_full_size(dtype):
-    """Bytes saved do not depend on the machine: per window they are those of a small grid."""
-    record = Record.load(records_dir() / f"bench-mining-{dtype}.json")
-    assert record.configuration["grid"] == 24
+@pytest.mark.parametrize("dtype", list(bench_mining.DTYPES))
+def test_saved_bytes_scale_with_the_type(dtype):
     work = bench_mining.workload(bench_mining.Plan(grid=2, dtype=dtype))
+    whole = bench_mining.workload(bench_mining.Plan(grid=2))
+    for form in bench_mining.FORMS.values():
+        expected = bench_mining.saved_bytes(whole, form) * bench_mining.DTYPES[dtype].itemsize / 4
+        assert bench_mining.saved_bytes(work, form) == pytest.approx(expected, rel=0.02)
+
+
+def test_committed_record_holds_what_saved_bytes_says_at_full_size():
+    """Bytes saved do not depend on the machine: per window they are those of a small grid."""
+    record = Record.load(records_dir() / "bench-mining-float32.json")
+    assert record.configuration["grid"] == bench_mining.MGM_2B.clip.grid
+    small = bench_mining.Plan(grid=2)
+    work = bench_mining.workload(small)
     for name, form in bench_mining.FORMS.items():
-        expected = bench_mining.saved_bytes(work, form) * (24 / 2) ** 2
+        expected = bench_mining.saved_bytes(work, form) * (record.configuration["grid"] / small.grid) ** 2
         assert record.samples["saved_bytes"][name] == pytest.approx(expected, rel=0.01)
     assert bench_mining.summary(record)["speed_ratio"] > 1
