@@ -7,6 +7,7 @@ continuous check does not flicker; `thorough` draws ten times as many, new ones 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -37,10 +38,14 @@ def prove(name: str, implementation: Implementation = OURS) -> None:
     _run(PROPERTIES[name], implementation, FACTORS[chosen], chosen == "default", tuple(Phase))
 
 
-def objection(judged: Property, implementation: Implementation) -> str | None:
-    """The first objection to an implementation, not shrunk; None if there is none. A crash is an objection too."""
+def objection(judged: Property, implementation: Implementation, at_most: int = 1000) -> str | None:
+    """The first objection to an implementation, not shrunk; None if there is none. A crash is an objection too.
+
+    at_most  examples, where fewer than the default profile's are enough
+    """
+    fewer = replace(judged, examples=min(judged.examples, at_most))
     try:
-        _run(judged, implementation, 1, True, (Phase.generate,))
+        _run(fewer, implementation, 1, True, (Phase.generate,))
     except HypothesisException:
         raise
     except Exception as error:  # judged code may fail in any way; whichever it is, it is told
