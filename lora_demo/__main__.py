@@ -105,6 +105,24 @@ def bench_methods(
     raise typer.Exit(1 if check and not command.within_bar(done) else 0)
 
 
+@bench_app.command("mutants")
+def bench_mutants(
+    record: Annotated[bool, typer.Option("--record", help="Write the table to qa/records.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+) -> None:
+    """Which property rejects which deliberately broken implementation; exit 1 if one survives."""
+    import json
+
+    from lora_demo.commands import bench_mutants as command
+
+    done = command.run(lambda name, told: None if as_json else typer.echo(f"{name:28} {', '.join(told) or 'SURVIVES'}"))
+    if record:
+        command.save(done)
+    if as_json:
+        typer.echo(json.dumps(done.samples, ensure_ascii=False, indent=1))
+    raise typer.Exit(1 if command.survivors(done) else 0)
+
+
 @bench_app.command("mining")
 def bench_mining(
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds; each times both forms once.")] = 5,

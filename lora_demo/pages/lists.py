@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from lora_demo.pages import links
+from lora_demo.pages import judged, links
 from lora_demo.pages.content import Content
 from lora_demo.pages.language import LEVELS
 from lora_demo.pages.question import Question
@@ -63,4 +63,6 @@ LISTS: dict[str, Callable[..., str]] = {
     "topic": of_topic,
     "level": of_level,
     "kind": of_kind,
+    "mutants": judged.mutants,
+    "properties": judged.properties,
 }
