@@ -122,9 +122,9 @@ def _run(setting: Setting, subject: Subject, tracker: StorageTracker) -> None:
 
 def _checkpoint(subject: Subject) -> None:
     model: Any = subject.language_model
-    model.gradient_checkpointing_enable(
-        gradient_checkpointing_kwargs={"use_reentrant": False, "preserve_rng_state": False}
-    )
+    # The method was renamed in transformers 5; the first positional argument stayed.
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    enable({"use_reentrant": False, "preserve_rng_state": False})
     model.train()
 
 
