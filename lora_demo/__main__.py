@@ -123,6 +123,15 @@ def bench_mutants(
     raise typer.Exit(1 if command.survivors(done) else 0)
 
 
+@app.command("notebook")
+def notebook() -> None:
+    """Run docs/notebooks/lora_from_scratch.py and write the Chinese and the English notebook with its outputs."""
+    from lora_demo.commands import notebook as command
+
+    for path in command.write():
+        typer.echo(path)
+
+
 @bench_app.command("mining")
 def bench_mining(
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds; each times both forms once.")] = 5,

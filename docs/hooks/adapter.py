@@ -28,7 +28,7 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, config, files):
-    if page.file.generated_by is None:
+    if page.file.generated_by is None and page.file.src_uri.endswith(".md"):
         folder = Path(config.docs_dir)
         written = handwritten.read_page(ROOT, folder / page.file.src_uri, folder)
         built = site.expand_written(config.extra["content"], config.theme["language"], written)
