@@ -85,14 +85,16 @@ def _present(cells: Cells) -> list[int]:
     return [digit for digit in cells if digit != EMPTY]
 
 
-def _place(index: int) -> str:
-    return f"row {index // COLUMNS + 1}, column {index % COLUMNS + 1}"
+def place(index: int) -> str:
+    """How people name a cell of a 3 x 3 grid: top left … middle … bottom right."""
+    row, column = ("top", "middle", "bottom")[index // COLUMNS], ("left", "middle", "right")[index % COLUMNS]
+    return row if row == column else f"{row} {column}"
 
 
 @kind(families="ab", answers=CLASSES + 1)
 def which(cells: Cells) -> Iterator[tuple[str, str]]:
     for index, digit in enumerate(cells):
-        yield f"Which digit stands in {_place(index)}?", "none" if digit == EMPTY else str(digit)
+        yield f"Which digit is at the {place(index)}?", "none" if digit == EMPTY else str(digit)
 
 
 @kind(families="a", answers=7)
@@ -131,11 +133,11 @@ def above(cells: Cells) -> Iterator[tuple[str, str]]:
 def row_sum(cells: Cells) -> Iterator[tuple[str, str]]:
     for row in range(ROWS):
         filled = _present(cells[row * COLUMNS : (row + 1) * COLUMNS])
-        yield f"What is the sum of row {row + 1}?", str(sum(filled))
+        yield f"What is the sum of the {('top', 'middle', 'bottom')[row]} row?", str(sum(filled))
 
 
 @kind(families="b", answers=9)
 def where_largest(cells: Cells) -> Iterator[tuple[str, str]]:
     top = max(_present(cells))
     if sum(digit == top for digit in cells) == 1:
-        yield "Where is the largest digit?", _place(list(cells).index(top))
+        yield "Where is the largest digit?", place(list(cells).index(top))

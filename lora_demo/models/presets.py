@@ -70,8 +70,8 @@ MGM_NANO = MGMConfig(
         intermediate_size=256,
         num_hidden_layers=4,
         num_attention_heads=4,
-        num_key_value_heads=1,
-        head_dim=24,
+        num_key_value_heads=4,
+        head_dim=32,
         max_position_embeddings=256,
     ),
     clip=ClipConfig(

@@ -24,6 +24,8 @@ from lora_demo.models.towers import clip_features, convnext_stages
 
 CLASSES = 11
 """Empty and ten digits."""
+POSITION_STD = 3.0
+"""Of CLIP's position embeddings: what stands in a cell must not drown where the cell is."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,16 @@ class CellLesson(nn.Module):
         return torch.cat(maps, dim=1).flatten(2).transpose(1, 2)
 
 
+def fresh_model(model: MGM) -> None:
+    """`fresh`, with the projector's output divided by sqrt(hidden): Gemma's embedding scale multiplies it again."""
+    fresh(model)
+    last = model.mm_projector[-1]
+    with torch.no_grad():
+        last.get_parameter("weight").div_(model.config.llm.hidden_size**0.5)
+
+
 def fresh(module: nn.Module) -> None:
-    """Initialise for training from scratch: weights of variance 1 / fan-in, biases 0, scales 1, positions N(0, 1).
+    """Initialise for training from scratch: weights of variance 1 / fan-in, biases 0, layer scales 1, strong positions.
 
     transformers starts with std 0.02 and layer scales of 1e-6, made for wide and deep towers; at widths of 16 to 96
     signals would all but vanish.
@@ -85,7 +95,7 @@ def fresh(module: nn.Module) -> None:
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
         if isinstance(position := getattr(part, "position_embedding", None), nn.Embedding):
-            nn.init.normal_(position.weight)
+            nn.init.normal_(position.weight, std=POSITION_STD)
         scale = getattr(part, "layer_scale_parameter", None)
         if isinstance(scale, nn.Parameter):
             nn.init.ones_(scale)

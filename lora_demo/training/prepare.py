@@ -21,9 +21,9 @@ from lora_demo.models import shipped, weights
 from lora_demo.models.mgm import MGM
 from lora_demo.models.presets import mgm_preset
 from lora_demo.models.projectors import PROJECTORS
-from lora_demo.training.cell_lesson import CellLesson, fresh
+from lora_demo.training.cell_lesson import CellLesson, fresh_model
 from lora_demo.training.recipe import CellData, DataPart, FolderData, ModelPart, NanoData, Recipe
-from lora_demo.training.sources import CellSource, FolderSource, NanoSource, Source, seen
+from lora_demo.training.sources import CellSource, FolderSource, NanoSource, SharedPictures, Source, seen
 
 VALIDATION_IMAGES = 250
 VALIDATION_QUESTIONS = 4
@@ -41,7 +41,7 @@ def model_of(part: ModelPart, seed: int) -> MGM:
     torch.manual_seed(seed)
     model = MGM(mgm_preset(part.preset))
     if part.preset == "mgm-nano":
-        fresh(model)
+        fresh_model(model)
     return model.to(dtype).eval()
 
 
@@ -89,7 +89,9 @@ def nano_set(
 
 
 def _nano(data: NanoData, recipe: Recipe, model: MGM) -> tuple[Source, Source]:
-    train = nano_set("train", data.family, images=data.images, questions=data.questions, seed=data.seed)
+    train = nano_set(
+        "train", data.family, images=data.images, questions=data.questions, rounds=data.rounds, seed=data.seed
+    )
     validation = nano_set(
         "validation",
         data.family,
@@ -99,7 +101,7 @@ def _nano(data: NanoData, recipe: Recipe, model: MGM) -> tuple[Source, Source]:
         seed=VALIDATION_SEED,
     )
     if recipe.cache_features:
-        return seen(train, model), seen(validation, model)
+        return SharedPictures(seen(train, model)), seen(validation, model)
     return NanoSource(train), NanoSource(validation)
 
 

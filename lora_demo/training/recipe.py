@@ -49,12 +49,16 @@ class ModelPart(Part):
 
 
 class NanoData(Part):
-    """Digit grids; `images` pictures with `questions` questions each, all in one conversation."""
+    """Digit grids; `images` pictures with `questions` questions each, `rounds` of them in one conversation.
+
+    With cache_features a picture's conversations come together and share its image tokens; `batch` counts pictures.
+    """
 
     kind: Literal["nano"]
     family: Family = "a"
     images: PositiveInt = 1000
     questions: PositiveInt = 6
+    rounds: PositiveInt = 1
     seed: int = 1
 
 

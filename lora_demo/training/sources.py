@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from lora_demo.data import nano_grid
 from lora_demo.data.collate import Collator
 from lora_demo.data.dataset import ConversationData
-from lora_demo.data.nano_grid import Plan, paint
 from lora_demo.data.nano_set import NanoSet, normalised_views
 from lora_demo.data.views import ViewMaker
 from lora_demo.models.mgm import MGM
+from lora_demo.models.splice import ImageRun, Plan
 from lora_demo.models.towers import TowerFeatures
 from lora_demo.training.step import MicroBatch
 
@@ -80,7 +81,7 @@ class FolderSource:
 class CellSource:
     """Digit grids with the class of every cell (0 empty, digit + 1): what the nano towers learn before they freeze."""
 
-    def __init__(self, plan: Plan, views: ViewMaker) -> None:
+    def __init__(self, plan: nano_grid.Plan, views: ViewMaker) -> None:
         self.plan, self.views = plan, views
 
     def __len__(self) -> int:
@@ -88,7 +89,7 @@ class CellSource:
 
     def inputs(self, indices: Sequence[int]) -> Mapping[str, Any]:
         which = torch.tensor(indices, dtype=torch.long)
-        small, large = normalised_views(paint(self.plan, which, self.views.large), self.views)
+        small, large = normalised_views(nano_grid.paint(self.plan, which, self.views.large), self.views)
         return {"images": small, "images_aux": large, "cells": self.plan.classes[which] + 1}
 
     def group(self, index: int) -> str:
@@ -122,6 +123,32 @@ class SeenSource:
         return len(self.data.encoded(index))
 
 
+class SharedPictures:
+    """Training on several questions per picture at the price of one: an index is a picture with all its rows.
+
+    The picture is projected once, and every one of its rows takes the same image tokens.
+    """
+
+    def __init__(self, rows: SeenSource) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return self.rows.data.pictures
+
+    def inputs(self, indices: Sequence[int]) -> Mapping[str, Any]:
+        each = self.rows.data.per_image
+        rows = [picture * each + k for picture in indices for k in range(each)]
+        features = select(self.rows.features, torch.tensor(indices))
+        shared = tuple(place for place in range(len(indices)) for _ in range(each))
+        return {**self.rows.data.text_batch(rows), "features": features, "shared": shared}
+
+    def group(self, index: int) -> str:
+        return "all"
+
+    def encoded_length(self, index: int) -> int:
+        return 0
+
+
 def seen(data: NanoSet, model: MGM, *, chunk: int = 128) -> SeenSource:
     """Run the towers over every picture of the set, `chunk` at a time."""
     parts = []
@@ -141,8 +168,19 @@ def micro_batch(inputs: Mapping[str, Any], model: Any, device: torch.device | st
     moved = {name: on_device(value, device) for name, value in inputs.items()}
     if "cells" in inputs:
         return MicroBatch(moved, terms=inputs["cells"].numel())
+    shared = moved.pop("shared", None)
     plan = model.plan(inputs["input_ids"], inputs["attention_mask"], inputs["labels"], images=len(inputs["input_ids"]))
+    plan = plan if shared is None else share_images(plan, shared)
     return MicroBatch({**moved, "plan": plan}, terms=len(plan.supervised), tokens=sum(map(sum, plan.mask)))
+
+
+def share_images(plan: Plan, images: Sequence[int]) -> Plan:
+    """The same layout, with row r taking image `images[r]` instead of one of its own."""
+    rows = tuple(
+        tuple(replace(run, image=images[run.image]) if isinstance(run, ImageRun) else run for run in row)
+        for row in plan.rows
+    )
+    return replace(plan, rows=rows)
 
 
 def on_device(value: Any, device: torch.device | str) -> Any:

@@ -19,8 +19,9 @@ def by_text(family):
 
 def test_answers_of_a_grid_read_by_hand():
     a, b = by_text("a"), by_text("b")
-    assert a["Which digit stands in row 1, column 2?"] == "none"
-    assert a["Which digit stands in row 3, column 1?"] == "9"
+    assert a["Which digit is at the top middle?"] == "none"
+    assert a["Which digit is at the bottom left?"] == "9"
+    assert a["Which digit is at the middle?"] == "none"
     assert a["How many digits are there?"] == "6"
     assert a["How many 3s are there?"] == "3"
     assert a["How many 8s are there?"] == "0"
@@ -28,8 +29,8 @@ def test_answers_of_a_grid_read_by_hand():
     assert (a["Is there a 7?"], a["Is there a 1?"]) == ("yes", "no")
     assert b["Which digit is the smallest?"] == "0"
     assert b["How many digits are above 5?"] == "2"
-    assert [b[f"What is the sum of row {row}?"] for row in (1, 2, 3)] == ["10", "3", "12"]
-    assert b["Where is the largest digit?"] == "row 3, column 1"
+    assert [b[f"What is the sum of the {row} row?"] for row in ("top", "middle", "bottom")] == ["10", "3", "12"]
+    assert b["Where is the largest digit?"] == "bottom left"
 
 
 def test_a_largest_digit_that_stands_twice_has_no_place():

@@ -40,7 +40,8 @@ def test_the_exported_folder_passes_the_data_check(tmp_path):
     data = make()
     assert not check(data.export(tmp_path), tmp_path / "images").problems
     assert len(list((tmp_path / "images").iterdir())) == 5
-    assert Image.open(tmp_path / "images" / "000004.png").size == (48, 48)
+    with Image.open(tmp_path / "images" / "000004.png") as picture:
+        assert picture.size == (48, 48)
 
 
 def test_rows_and_pictures_belong_together():
