@@ -42,4 +42,3 @@ def write_index(path: Path, content: Content) -> bool:
     if new != old:
         write_atomically(path, new)
     return new != old
-

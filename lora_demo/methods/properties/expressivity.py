@@ -100,12 +100,13 @@ def bitfit_cannot_do_rank_one_lora_can(implementation: Implementation, case: Lay
 )
 def bitfit_needs_biases(implementation: Implementation, case: LayerCase) -> None:
     torch.manual_seed(case.seed)
-    model = nn.Sequential(nn.Linear(case.d_in, case.d_out, bias=False))
-    before = model[0].weight.detach().clone()
+    linear = nn.Linear(case.d_in, case.d_out, bias=False)
+    model = nn.Sequential(linear)
+    before = linear.weight.detach().clone()
     try:
         implementation.bitfit.apply_bitfit(model)
     except implementation.errors.MethodError as error:
         require("nothing to train" in str(error), f"the refusal does not say why: {error}")
-        require_equal(model[0].weight, before, "weight after the refusal")
+        require_equal(linear.weight, before, "weight after the refusal")
         return
     raise AssertionError("BitFit was applied to a model without biases")

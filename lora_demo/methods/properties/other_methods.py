@@ -155,7 +155,8 @@ def adapter_goes_down_then_up(implementation: Implementation, case: LayerCase, s
     model = nn.Sequential(case.base())
     width = 1 + seed % (case.d_out - 1)
     implementation.adapter.apply_adapter(model, ["0"], bottleneck=width)
-    layer, x = model[0], case.inputs()
+    layer: Any = model[0]
+    x = case.inputs()
     require(tuple(layer.down.weight.shape) == (width, case.d_out), f"W_down has shape {tuple(layer.down.weight.shape)}")
     randomise_adapter(implementation, model, seed, size=1.0)
     h = case.base()(x)

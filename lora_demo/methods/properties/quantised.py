@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from statistics import NormalDist
+from typing import Any
 
 import torch
 from hypothesis import strategies as st
@@ -123,14 +124,16 @@ def qlora_input_gradient_needs_the_dequantised_weight(
     linear.weight.data.copy_(_weight(shape, seed, spread=False))
     model = nn.Sequential(linear)
     implementation.qlora.apply_qlora(model, "all", r=r, alpha=2 * r)
-    randomise(model[0].lora_B, seed)
+    layer: Any = model[0]
+    randomise(layer.lora_B, seed)
     x, upstream = torch.randn(3, d_in, requires_grad=True), torch.randn(3, d_out)
     model(x).backward(upstream)
-    update = upstream @ (2 * model[0].lora_B @ model[0].lora_A)
-    seen = model[0].base.dequantised()
-    require(x.grad is not None, "the input got no gradient")
+    update = upstream @ (2 * layer.lora_B @ layer.lora_A)
+    seen = layer.base.dequantised()
+    got: Any = x.grad
+    require(got is not None, "the input got no gradient")
     require_close(
-        x.grad, (upstream @ seen + update).detach(), "input gradient through the dequantised weight", roundings=5_000
+        got, (upstream @ seen + update).detach(), "input gradient through the dequantised weight", roundings=5_000
     )
     quantised = (upstream @ (seen - linear.weight)).abs().max()
     require(bool(quantised > 1e-3), "quantising changed nothing: the test could not tell the two weights apart")
@@ -148,10 +151,11 @@ def qlora_runs_on_the_dequantised_weight(implementation: Implementation, shape: 
     torch.manual_seed(seed)
     model = nn.Sequential(nn.Linear(d_in, d_out))
     implementation.qlora.apply_qlora(model, "all", r=2, alpha=4)
-    randomise(model[0].lora_B, seed)
+    layer: Any = model[0]
+    randomise(layer.lora_B, seed)
     x = torch.randn(3, d_in)
-    plain = implementation.nf4.to_linear(model[0].base)
-    expected = plain(x) + x @ (2 * model[0].lora_B @ model[0].lora_A).T
+    plain = implementation.nf4.to_linear(layer.base)
+    expected = plain(x) + x @ (2 * layer.lora_B @ layer.lora_A).T
     require_close(model(x), expected.detach(), "QLoRA's output", roundings=2_000)
     try:
         implementation.merging.merge(model)

@@ -127,7 +127,7 @@ def mixed_batch_trains_each_on_its_rows(
             require(gradient is None or not gradient.any(), f"{name} has a gradient without a row in {rows}")
             continue
         alone = _alone(implementation, case, bank, name)
-        copy = nn.Parameter(alone.lora_B.detach().clone())
+        copy: Any = nn.Parameter(alone.lora_B.detach().clone())
         alone.lora_B = copy
         alone(x[own]).square().sum().backward()
         require_close(gradient, copy.grad, f"gradient of {name}'s B in {rows}", roundings=10_000)

@@ -21,8 +21,10 @@ def _gradients(layer: Any, case: LayerCase) -> tuple[Float[Tensor, "r d_in"], Fl
     upstream = torch.randn(5, case.d_out, generator=torch.Generator().manual_seed(case.seed + 9), dtype=torch.float64)
     layer.zero_grad()
     (layer(case.inputs()) * upstream).sum().backward()
-    require(layer.lora_A.grad is not None and layer.lora_B.grad is not None, "A or B takes no part in the output")
-    return layer.lora_A.grad, layer.lora_B.grad
+    of_a: Any = layer.lora_A.grad
+    of_b: Any = layer.lora_B.grad
+    require(of_a is not None and of_b is not None, "A or B takes no part in the output")
+    return of_a, of_b
 
 
 @claim(

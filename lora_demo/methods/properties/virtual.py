@@ -28,8 +28,13 @@ IN_NORMS = torch.float32
 @cache
 def _decoder() -> LlamaForCausalLM:
     torch.manual_seed(0)
-    sizes = {"hidden_size": WIDTH, "intermediate_size": 12, "num_hidden_layers": 1, "num_attention_heads": HEADS}
-    config = LlamaConfig(vocab_size=VOCABULARY, num_key_value_heads=HEADS, attn_implementation="sdpa", **sizes)
+    sizes: dict[str, Any] = {
+        "hidden_size": WIDTH,
+        "intermediate_size": 12,
+        "num_hidden_layers": 1,
+        "num_attention_heads": HEADS,
+    }
+    config = LlamaConfig(vocab_size=VOCABULARY, num_key_value_heads=HEADS, **sizes, attn_implementation="sdpa")
     model = LlamaForCausalLM(config).double().eval()
     for place, parameter in enumerate(model.parameters()):
         randomise(parameter, place, 0.5)  # transformers starts near zero, where every attention is uniform
