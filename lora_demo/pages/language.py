@@ -24,6 +24,8 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
 }
 
+OVERVIEW = {"zh": "总览", "en": "Overview"}
+
 LEVELS: dict[str, dict[str, str]] = {
     "zh": {"junior": "初级", "mid": "中级", "senior": "高级"},
     "en": {"junior": "junior", "mid": "mid-level", "senior": "senior"},

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from lora_demo.pages.content import Content
-from lora_demo.pages.language import LEVELS
+from lora_demo.pages.language import LEVELS, OVERVIEW
 from lora_demo.pages.problem import InvalidContent, nearest
 from lora_demo.pages.question import LEVELS as LEVEL_ORDER
 from lora_demo.pages.question import Both, Text
@@ -68,6 +68,6 @@ def _topics(content: Content, lang: str) -> list[Entry]:
     for topic in content.topics:
         questions = content.by_topic(topic.id)
         if questions:
-            first: list[Any] = [f"topics/{topic.id}.md"]
+            first: list[Any] = [{OVERVIEW[lang]: f"topics/{topic.id}.md"}]
             entries.append({getattr(topic.title, lang): first + [{q.title(lang): q.page} for q in questions]})
     return entries
