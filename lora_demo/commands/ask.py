@@ -17,6 +17,7 @@ from lora_demo.data.tokenizer import TextTokenizer
 from lora_demo.data.views import ViewMaker
 from lora_demo.models import shipped, weights
 from lora_demo.models.mgm import MGM
+from lora_demo.models.presets import mgm_preset
 from lora_demo.training import results
 from lora_demo.training.prepare import nano_set
 
@@ -98,7 +99,7 @@ def _tokenizer(folder: Path, chosen: Path | None, model: MGM) -> TextTokenizer:
         return tokenizer.load(chosen)
     if any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model")):
         return tokenizer.load(folder)
-    if model.config.llm.vocab_size == tokenizer.nano().size:
+    if model.config.llm.vocab_size == mgm_preset("mgm-nano").llm.vocab_size:
         return tokenizer.nano()
     raise AskError(f"{folder}: holds no tokenizer; name the folder that does with --tokenizer")
 
@@ -114,7 +115,7 @@ def run(
         else:
             found = ask(image, question, model, tokenizer_dir)
             print(json.dumps(asdict(found), ensure_ascii=False) if as_json else found.text)
-    except (AskError, *BAD_INPUT) as error:
+    except (AskError, template.TemplateError, *BAD_INPUT) as error:
         print(error, file=sys.stderr)
         return 2
     return 0

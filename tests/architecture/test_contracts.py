@@ -85,7 +85,8 @@ def test_readme_tree_names_what_is_there() -> None:
     """Every entry of the README's tree exists, and every top-level entry that git knows is in the tree."""
     assert tree_paths("a/  x\n├── b  y\n│   └── c.py\nd") == ["a", "a/b", "a/b/c.py", "d"]
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    trees = [block for block in re.findall(r"```(?:text)?\n(.*?)```", text, re.DOTALL) if "lora_demo/" in block]
+    fenced = re.findall(r"^```\w*\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    trees = [block for block in fenced if "└── lora_demo/" in block]
     assert len(trees) >= 1, "the README shows no tree of the repository"
     shown = [path for path in tree_paths(trees[0]) if path not in (".", "lora-demo")]
     shown = [path.removeprefix("lora-demo/") for path in shown]

@@ -18,7 +18,7 @@ from lora_demo.results.units import MIB
         (MIB + 1, MIB + 512, 20 * MIB),
         (10 * MIB - 512, 10 * MIB - 512, 20 * MIB),
         (10 * MIB, 10 * MIB, 10 * MIB),
-        (11 * MIB, 11 * MIB, 12 * MIB),
+        (21 * MIB // 2, 21 * MIB // 2, 12 * MIB),
     ],
 )
 def test_sizes_follow_the_pools(request_size: int, taken: int, segment: int) -> None:

@@ -32,9 +32,10 @@ def sighted(model, a):
     return evaluate(model, a, forward=FORWARD)
 
 
-def test_the_base_answers_nine_in_ten(sighted):
+def test_the_base_sees(model, a, sighted):
+    """Far above what the most frequent answers earn, on pictures that nothing was trained on."""
     assert sighted.rows == IMAGES * nano_evidence.TEST_QUESTIONS
-    assert sighted.accuracy >= 0.90
+    assert sighted.accuracy >= nano_evidence.majority(a) + 0.25
 
 
 def test_without_the_picture_only_the_majority_answer_is_left(model, a):
