@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
 from hypothesis import strategies as st
@@ -21,10 +21,8 @@ def _gradients(layer: Any, case: LayerCase) -> tuple[Float[Tensor, "r d_in"], Fl
     upstream = torch.randn(5, case.d_out, generator=torch.Generator().manual_seed(case.seed + 9), dtype=torch.float64)
     layer.zero_grad()
     (layer(case.inputs()) * upstream).sum().backward()
-    of_a: Any = layer.lora_A.grad
-    of_b: Any = layer.lora_B.grad
-    require(of_a is not None and of_b is not None, "A or B takes no part in the output")
-    return of_a, of_b
+    require(layer.lora_A.grad is not None and layer.lora_B.grad is not None, "A or B takes no part in the output")
+    return cast(Tensor, layer.lora_A.grad), cast(Tensor, layer.lora_B.grad)
 
 
 @claim(
