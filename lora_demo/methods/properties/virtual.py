@@ -33,7 +33,8 @@ def _decoder() -> LlamaForCausalLM:
         "intermediate_size": 12,
         "num_hidden_layers": 1,
         "num_attention_heads": HEADS,
-    , "attn_implementation": "sdpa"}
+        "attn_implementation": "sdpa",
+    }
     config = LlamaConfig(vocab_size=VOCABULARY, num_key_value_heads=HEADS, **sizes)
     model = LlamaForCausalLM(config).double().eval()
     for place, parameter in enumerate(model.parameters()):
