@@ -73,10 +73,11 @@ def run(
     model = _starting_model(recipe, folder, resume, display, accelerator)
     torch.manual_seed(recipe.seed)
     trained = apply_method(model, recipe)
-    results.save_recipe(recipe, folder)
     loop = Loop(recipe, trained, *sources_of(recipe, model), folder, accelerator, display())
     if resume:
         loop.resume()
+    # Only now: resuming refuses another recipe's folder, and a refusal must leave the folder as it was.
+    results.save_recipe(recipe, folder)
     outcome = loop.run()
     counts = _count(trained)
     if outcome.best_step is not None:
