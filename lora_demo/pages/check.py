@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from lora_demo.pages.check_question import check_proof, check_typed, figures_in
 from lora_demo.pages.content import FIGURES, Content
 from lora_demo.pages.coverage import uncovered
+from lora_demo.pages.downloads import deck_path, table_path
 from lora_demo.pages.handwritten import WrittenPage, assets, written_pages
 from lora_demo.pages.language import LANGUAGES
 from lora_demo.pages.problem import Problem, nearest
@@ -32,7 +33,7 @@ def check(content: Content) -> list[Problem]:
     for lang in LANGUAGES:
         built = generated_pages(content, lang)
         found += built.problems
-        targets = set(built.pages) | assets(content.root, lang)
+        targets = set(built.pages) | assets(content.root, lang) | {deck_path(lang), table_path(lang)}
         found += [problem for page in written[lang] for problem in _check_page(page, content, lang)]
         found += _dead_links(content, lang, written[lang], targets)
         names |= set(built.pages) | {page.page for page in written[lang]}

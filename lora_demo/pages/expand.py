@@ -37,6 +37,7 @@ class Expander:
     page     the output page, for relative links
     source   the file the text comes from, for messages
     spoken   True in the one-sentence and 60-second texts: no links, no marks
+    math     writes a formula (TeX, whether it stands on a line of its own)
     """
 
     content: Content
@@ -44,6 +45,7 @@ class Expander:
     page: str
     source: str
     problems: list[Problem] = field(default_factory=list)
+    math: Callable[[str, bool], str] = to_mathml
 
     def expand(self, text: str, first_line: int = 1, ear: bool = False, where: str = "text") -> str:
         """`text` with every placeholder and formula replaced; faults go to `problems`."""
@@ -60,7 +62,7 @@ class Expander:
     def _piece(self, piece: Piece, ear: bool, indent: str) -> str:
         if piece.kind in ("math", "display"):
             try:
-                return to_mathml(piece.text.strip("$"), piece.kind == "display")
+                return self.math(piece.text.strip("$"), piece.kind == "display")
             except BadMath as error:
                 raise Unknown(str(error), "write TeX that latex2mathml reads") from error
         return self._placeholder(piece.text, ear, indent) if piece.kind == "placeholder" else piece.text

@@ -43,6 +43,12 @@ def _sentence(question: Question, lang: str) -> str:
     return question.answers[lang]["one-sentence"].text
 
 
+def printable(content: Content, lang: str, page: str) -> str:
+    """One bullet per topic: its page for the printer."""
+    topics = [topic for topic in content.topics if content.by_topic(topic.id)]
+    return "\n".join(f"- [{getattr(t.title, lang)}]({links.relative(page, f'print/{t.id}.md')})" for t in topics)
+
+
 def of_topic(content: Content, lang: str, page: str, topic: str) -> str:
     return titles(content, lang, page, content.by_topic(topic))
 
@@ -63,6 +69,7 @@ LISTS: dict[str, Callable[..., str]] = {
     "topic": of_topic,
     "level": of_level,
     "kind": of_kind,
+    "printable": printable,
     "mutants": judged.mutants,
     "properties": judged.properties,
 }

@@ -12,6 +12,7 @@ from lora_demo.pages.figure_pages import figure_pages
 from lora_demo.pages.handwritten import WrittenPage
 from lora_demo.pages.indexes import index_pages
 from lora_demo.pages.language import LANGUAGES
+from lora_demo.pages.printable import printable_pages
 from lora_demo.pages.problem import Problem
 from lora_demo.pages.question_page import question_page
 
@@ -34,7 +35,7 @@ def generated_pages(content: Content, lang: str) -> Built:
             problems += check_question(question, content)
         expander = Expander(content, lang, question.page, question.path, problems)
         pages[question.page] = question_page(question, expander)
-    pages |= index_pages(content, lang) | figure_pages(content, lang)
+    pages |= index_pages(content, lang) | figure_pages(content, lang) | printable_pages(content, lang)
     pages |= ledger_page(content, lang, problems) | literature_page(content, lang)
     return Built(pages, sorted(set(problems)))
 
