@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import metadata
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from lora_demo.pages.question import Question
 from lora_demo.results.record import today
 from lora_demo.results.store import write_atomically
 
+RECOMPUTED = "recomputed figures"
 RANK = {"passed": 0, "xfailed": 1, "skipped": 2, "failed": 3}
 
 
@@ -82,8 +84,16 @@ class Evidence:
             self.outcomes[name] = outcome
             self.reasons[name] = reason
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """A worker of pytest-xdist is done: take over what it recomputed. Its test reports have come already."""
+        self.recomputed |= set(getattr(node, "workeroutput", {}).get(RECOMPUTED, ()))
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if (out := getattr(self.config, "workeroutput", None)) is not None:
+            out[RECOMPUTED] = sorted(self.recomputed)
+            return
         self.full = _full_run(session)
         self.content = load(self.config.rootpath)
         self.verdicts = {q.id: judge(q, self.content, self) for q in self.content.questions.values()}
@@ -165,7 +175,7 @@ def quoted(content: Content) -> Counter[str]:
         texts += [section.text for answer in question.answers.values() for section in answer.values()]
         texts += [text for part in (*question.meta.claims, *question.meta.rubric) for text in (part.zh, part.en)]
         proofs += [by for claim in question.meta.claims for by in claim.by]
-    for entry in content.ledger:
+    for entry in (*content.ledger, *content.myths):
         texts += [entry.claim.zh, entry.claim.en, entry.explanation.zh, entry.explanation.en]
         proofs += entry.by
     found.update(name for text in texts for name, _, _ in figures_in(text))

@@ -8,15 +8,18 @@ import re
 from collections.abc import Collection, Iterator
 from urllib.parse import unquote
 
+from lora_demo.pages.check_glossary import check_glossary
 from lora_demo.pages.check_question import check_proof, check_typed, figures_in
 from lora_demo.pages.content import FIGURES, Content
 from lora_demo.pages.coverage import uncovered
 from lora_demo.pages.downloads import deck_path, table_path
 from lora_demo.pages.handwritten import WrittenPage, assets, written_pages
 from lora_demo.pages.language import LANGUAGES
+from lora_demo.pages.ledger import Entry
 from lora_demo.pages.problem import Problem, nearest
 from lora_demo.pages.prose import pieces, place
 from lora_demo.pages.site import expand_written, generated_pages
+from lora_demo.pages.yaml_source import YamlSource
 
 _TARGET = re.compile(r"\(\s*<?([^()\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
 _ELSEWHERE = re.compile(r"^(?:[a-z]+:|//|#|/)")
@@ -37,7 +40,8 @@ def check(content: Content) -> list[Problem]:
         found += [problem for page in written[lang] for problem in _check_page(page, content, lang)]
         found += _dead_links(content, lang, written[lang], targets)
         names |= set(built.pages) | {page.page for page in written[lang]}
-    found += _ledger(content)
+    found += [*_judged(content.ledger, content.ledger_source, content), *check_glossary(content)]
+    found += _judged(content.myths, content.myths_source, content)
     if content.coverage_source:
         found += uncovered(content.coverage, content.coverage_source, content.questions, names)
     found += _one_language_only(written)
@@ -74,18 +78,17 @@ def _links(text: str, first_line: int, source: str, page: str, targets: Collecti
             yield Problem(source, line, column, "link", f"dead link `{match.group(1)}`", fix)
 
 
-def _ledger(content: Content) -> Iterator[Problem]:
-    source = content.ledger_source
+def _judged(entries: Collection[Entry], source: YamlSource | None, content: Content) -> Iterator[Problem]:
     if source is None:
         return
-    for index, entry in enumerate(content.ledger):
+    for index, entry in enumerate(entries):
         if entry.page not in content.questions and entry.page not in content.broken:
             message = f"unknown question `{entry.page}`"
             yield source.problem((index, "page"), message, nearest(entry.page, content.questions))
         for number, by in enumerate(entry.by):
             yield from check_proof(by, (index, "by", number), source, content)
         for lang in LANGUAGES:
-            # The claim quotes the notes and their numbers; the explanation speaks for us.
+            # The claim quotes others and their numbers; the explanation speaks for us.
             line = source.place((index, "explanation", lang))[0]
             text = getattr(entry.explanation, lang)
             yield from check_typed(text, line, source.path, f"[{index}].explanation.{lang}", content)
@@ -109,7 +112,7 @@ def _unused(content: Content, pages: Collection[str]) -> Iterator[Problem]:
         for entry in [*question.meta.claims, *question.meta.rubric]:
             texts += [entry.zh, entry.en]
         used |= {by.removeprefix("fig:") for claim in question.meta.claims for by in claim.by}
-    for entry in content.ledger:
+    for entry in (*content.ledger, *content.myths):
         texts += [entry.claim.zh, entry.claim.en, entry.explanation.zh, entry.explanation.en]
         used |= {by.removeprefix("fig:") for by in entry.by}
     used |= {name for text in texts for name, _, _ in figures_in(text)}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lora_demo.pages.coverage import Covered, parse_coverage
+from lora_demo.pages.glossary import Glossary, parse_glossary
 from lora_demo.pages.ledger import Entry, parse_ledger
 from lora_demo.pages.literature import Reference, parse_literature
 from lora_demo.pages.parse import parse_question
@@ -40,6 +41,9 @@ class Content:
     tables: tuple[Table, ...] = ()
     ledger: tuple[Entry, ...] = ()
     ledger_source: YamlSource | None = None
+    myths: tuple[Entry, ...] = ()
+    myths_source: YamlSource | None = None
+    glossary: Glossary = field(default_factory=Glossary)
     coverage: tuple[Covered, ...] = ()
     coverage_source: YamlSource | None = None
     # Ids of files that are there but could not be read: links to them are not dead.
@@ -90,6 +94,7 @@ def load(root: Path, repo_url: str = "") -> Content:
     figures = _figures(root, problems)
     names = frozenset(figures)
     ledger, ledger_source = read("qa/ledger.yaml", parse_ledger, ((), None))
+    myths, myths_source = read("qa/myths.yaml", parse_ledger, ((), None))
     coverage, coverage_source = read("qa/coverage.yaml", parse_coverage, ((), None))
     return Content(
         root=root,
@@ -101,6 +106,9 @@ def load(root: Path, repo_url: str = "") -> Content:
         tables=read("qa/reference-figures.yaml", lambda path, text: parse_tables(path, text, names), ()),
         ledger=ledger,
         ledger_source=ledger_source,
+        myths=myths,
+        myths_source=myths_source,
+        glossary=read("qa/glossary.yaml", parse_glossary, Glossary()),
         coverage=coverage,
         coverage_source=coverage_source,
         literature=read("qa/literature.yaml", parse_literature, {}),

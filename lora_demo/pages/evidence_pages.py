@@ -1,4 +1,4 @@
-"""The two pages of grounds: the ledger of the notes' claims and the bibliography."""
+"""The pages of grounds: the ledger of the notes' claims, the myths in circulation and the bibliography."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from lora_demo.pages.ledger import Entry
 from lora_demo.pages.literature import Reference
 from lora_demo.pages.problem import Problem
 from lora_demo.pages.question_page import plain
+from lora_demo.pages.yaml_source import YamlSource
 
 _WORDS = {
     "zh": {
         "ledger": "笔记勘误",
         "ledger intro": "这个站从一份面试笔记出发。笔记里的每个说法在这里过一遍：结论是什么，为什么，靠什么证明。",
-        "claim": "笔记里的说法",
+        "ledger claim": "笔记里的说法",
+        "myths": "流传的说法",
+        "myths intro": "这些话在面试笔记、博客和教学代码里反复出现，多数错了，少数要加条件。每一条给结论和理由，"
+        "再给能跑的反驳：一个测试、一个算得出来的数，或者一处写明出处的引用。有争议的两边都写。",
+        "myths claim": "流传的说法",
         "verdict": "结论",
         "grounds": "依据",
         "more": "详细回答",
@@ -34,7 +39,12 @@ _WORDS = {
         "ledger": "Ledger of claims",
         "ledger intro": "This site began with a set of interview notes. Each of their claims is judged here: the "
         "verdict, the reason, and what proves it.",
-        "claim": "What the notes say",
+        "ledger claim": "What the notes say",
+        "myths": "Myths in circulation",
+        "myths intro": "These sentences turn up again and again in interview notes, blogs and teaching code. Most are "
+        "wrong, a few need a condition. Each gets a verdict, the reason, and a refutation that runs: a test, a number "
+        "that is computed, or a source with its place. Where it is contested, both sides stand here.",
+        "myths claim": "What people say",
         "verdict": "Verdict",
         "grounds": "Grounds",
         "more": "Full answer",
@@ -51,23 +61,30 @@ _WORDS = {
 }
 
 
-def ledger_page(content: Content, lang: str, problems: list[Problem]) -> dict[str, str]:
-    """`ledger.md`, if there is a ledger."""
-    if not content.ledger:
-        return {}
-    words = _WORDS[lang]
-    expander = Expander(content, lang, "ledger.md", "qa/ledger.yaml", problems)
-    parts = [f"# {words['ledger']}", words["ledger intro"], _overview(expander)]
-    parts += [_ledger_entry(entry, index, expander) for index, entry in enumerate(content.ledger)]
-    return {"ledger.md": "\n\n".join(parts) + "\n"}
+def judged_pages(content: Content, lang: str, problems: list[Problem]) -> dict[str, str]:
+    """`ledger.md` and `myths.md`, each if it has entries."""
+    lists = {"ledger": (content.ledger, content.ledger_source), "myths": (content.myths, content.myths_source)}
+    pages = {}
+    for name, (entries, source) in lists.items():
+        if entries and source:
+            expander = Expander(content, lang, f"{name}.md", source.path, problems)
+            pages[f"{name}.md"] = _judged(name, entries, source, expander)
+    return pages
 
 
-def _ledger_entry(entry: Entry, index: int, expander: Expander) -> str:
+def _judged(name: str, entries: tuple[Entry, ...], source: YamlSource, expander: Expander) -> str:
+    words = _WORDS[expander.lang]
+    parts = [f"# {words[name]}", words[f"{name} intro"], _overview(name, entries, expander)]
+    parts += [_entry(entry, index, source, expander) for index, entry in enumerate(entries)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _entry(entry: Entry, index: int, source: YamlSource, expander: Expander) -> str:
     content, lang = expander.content, expander.lang
     words = _WORDS[lang]
 
     def said(field: str) -> str:
-        line = content.ledger_source.place((index, field, lang))[0] if content.ledger_source else 1
+        line = source.place((index, field, lang))[0]
         return expander.expand(getattr(getattr(entry, field), lang), line, where=f"[{index}].{field}.{lang}")
 
     lines = [
@@ -78,16 +95,16 @@ def _ledger_entry(entry: Entry, index: int, expander: Expander) -> str:
     lines.append(f"{words['grounds']}{words['colon']}\n\n" + "\n".join(f"- {proof(by, expander)}" for by in entry.by))
     question = content.questions.get(entry.page)
     if question:
-        link = links.relative("ledger.md", question.page)
+        link = links.relative(expander.page, question.page)
         lines.append(f"{words['more']}{words['colon']}[{question.title(lang)}]({link})")
     return "\n\n".join(lines)
 
 
-def _overview(expander: Expander) -> str:
+def _overview(name: str, entries: tuple[Entry, ...], expander: Expander) -> str:
     """All claims and verdicts at a glance."""
     words, lang = _WORDS[expander.lang], expander.lang
-    rows = [f"| {words['claim']} | {words['verdict']} |", "|---|---|"]
-    for entry in expander.content.ledger:
+    rows = [f"| {words[f'{name} claim']} | {words['verdict']} |", "|---|---|"]
+    for entry in entries:
         claim = plain(expander.expand(getattr(entry.claim, lang))).replace("|", "\\|")
         rows.append(f"| [{claim}](#{entry.id}) | {_verdict(entry, lang)} |")
     return "\n".join(rows)

@@ -11,7 +11,7 @@ $…$ and $$…$$                                               MathML
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from lora_demo.pages import links, lists
@@ -21,6 +21,7 @@ from lora_demo.pages.language import MARKS
 from lora_demo.pages.mathml import BadMath, to_mathml
 from lora_demo.pages.problem import Problem, nearest
 from lora_demo.pages.prose import Piece, pieces, place
+from lora_demo.pages.term_links import Use
 from lora_demo.pages.written import FORMS, written
 
 _PLACEHOLDER = re.compile(r"\{\{\s*(\w+):\s*(.*?)\s*\}\}")
@@ -47,10 +48,15 @@ class Expander:
     problems: list[Problem] = field(default_factory=list)
     math: Callable[[str, bool], str] = to_mathml
 
-    def expand(self, text: str, first_line: int = 1, ear: bool = False, where: str = "text") -> str:
-        """`text` with every placeholder and formula replaced; faults go to `problems`."""
+    def expand(
+        self, text: str, first_line: int = 1, ear: bool = False, where: str = "text", uses: Collection[Use] = ()
+    ) -> str:
+        """`text` with every placeholder and formula replaced and `uses` of terms linked; faults go to `problems`."""
         out: list[str] = []
         for piece in pieces(text):
+            if piece.kind == "prose":
+                out.append(self._linked(piece, uses))
+                continue
             try:
                 out.append(self._piece(piece, ear, _indent(text, piece.start)))
             except Unknown as error:
@@ -58,6 +64,19 @@ class Expander:
                 self.problems.append(Problem(self.source, line, column, where, *error.args))
                 out.append(piece.text)
         return "".join(out)
+
+    def _linked(self, piece: Piece, uses: Collection[Use]) -> str:
+        """The piece with the terms used in it linked to the glossary, their meaning in the tooltip."""
+        parts, at = [], piece.start
+        for use in uses:
+            if piece.start <= use.start and use.end <= piece.end:
+                said = piece.text[use.start - piece.start : use.end - piece.start]
+                target = links.relative(self.page, links.term(use.term.id))
+                meaning = getattr(use.term.meaning, self.lang).replace('"', "'")
+                parts += [piece.text[at - piece.start : use.start - piece.start]]
+                parts += [f'[{said}]({target} "{meaning}"){{ .term }}']
+                at = use.end
+        return "".join([*parts, piece.text[at - piece.start :]])
 
     def _piece(self, piece: Piece, ear: bool, indent: str) -> str:
         if piece.kind in ("math", "display"):

@@ -1,4 +1,4 @@
-"""The claims of the source notes and what became of them, from `qa/ledger.yaml`."""
+"""Claims and what became of them: the source notes' (`qa/ledger.yaml`) and those in circulation (`qa/myths.yaml`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Verdict = Literal["holds", "partly", "conditional", "contested", "wrong", "incom
 
 
 class Entry(Strict):
-    """One claim: what the notes say (in our words), the verdict, why, what proves it, and the question about it."""
+    """One claim: what is said (in our words), the verdict, why, what proves it, and the question about it."""
 
     id: Text
     claim: Both

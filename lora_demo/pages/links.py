@@ -24,3 +24,7 @@ def figure(name: str) -> str:
 
 def citation(key: str) -> str:
     return f"literature.md#{key}"
+
+
+def term(name: str) -> str:
+    return f"glossary.md#{name}"

@@ -16,7 +16,7 @@ from lora_demo.pages.question import Both, Text
 from lora_demo.pages.yaml_source import Strict, field_names, read_yaml, validate
 
 Entry = dict[str, Any]
-GENERATED = ("topics", "levels", "asked", "figures", "ledger", "literature")
+GENERATED = ("topics", "levels", "asked", "figures", "ledger", "literature", "myths", "glossary")
 
 
 class NavItem(Strict):

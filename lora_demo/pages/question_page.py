@@ -12,6 +12,7 @@ from lora_demo.pages.expand import Expander
 from lora_demo.pages.language import KINDS, LEVELS, SECTIONS
 from lora_demo.pages.prose import masked
 from lora_demo.pages.question import Question
+from lora_demo.pages.term_links import first_uses
 from lora_demo.pages.words import word
 
 FOR_THE_EAR = ("one-sentence", "sixty-seconds")
@@ -23,8 +24,10 @@ _SUBHEADING = re.compile(r"^#(?=#{3,}[ \t])", re.MULTILINE)
 def question_page(question: Question, expander: Expander) -> str:
     """The page as Markdown with front matter."""
     parts = [front_matter(question, expander), f"# {question.title(expander.lang)}", _about(question, expander)]
+    # The page that explains a term needs no link to its short definition.
+    seen = {term.id for term in expander.content.glossary.terms if term.page == question.id}
     for key in SECTIONS[expander.lang]:
-        parts.append(_section(question, key, expander))
+        parts.append(_section(question, key, expander, seen))
         if key == "sixty-seconds":
             parts.append(evidence(question, expander))
     parts += [_rubric(question, expander), _asked_as(question, expander.lang), _foot(question, expander)]
@@ -45,12 +48,18 @@ def front_matter(question: Question, expander: Expander) -> str:
     return "---\n" + "".join(f"{k}: {json.dumps(v, ensure_ascii=False)}\n" for k, v in fields.items()) + "---"
 
 
-def section_text(question: Question, key: str, expander: Expander) -> str:
-    """A section with its placeholders replaced and its headings one rank higher, as the page needs them."""
+def section_text(question: Question, key: str, expander: Expander, seen: set[str] | None = None) -> str:
+    """A section with its placeholders replaced and its headings one rank higher, as the page needs them.
+
+    seen  terms that the page has linked already; None links none, and texts for the ear never do
+    """
     section = question.answers[expander.lang][key]
-    where = f"{expander.lang}.{key}"
+    where, ear = f"{expander.lang}.{key}", key in FOR_THE_EAR
     # Headings first: after expanding, the text is full of MathML tags that would all be looked at.
-    text = expander.expand(_raise_headings(section.text), section.line, ear=key in FOR_THE_EAR, where=where)
+    text = _raise_headings(section.text)
+    glossary = expander.content.glossary
+    uses = [] if ear or seen is None else first_uses(text, expander.lang, glossary, seen)
+    text = expander.expand(text, section.line, ear=ear, where=where, uses=uses)
     if key == "follow-ups":
         text = ARROW.sub(lambda m: _arrow(m.group(1), expander), text)
     return text
@@ -63,8 +72,8 @@ def plain(markdown: str) -> str:
     return html.unescape(re.sub(r"\*\*|__|`", "", text)).strip()
 
 
-def _section(question: Question, key: str, expander: Expander) -> str:
-    text = section_text(question, key, expander)
+def _section(question: Question, key: str, expander: Expander, seen: set[str]) -> str:
+    text = section_text(question, key, expander, seen)
     if key in FOR_THE_EAR:
         text = f'<div class="answer {key}" data-question="{question.id}" markdown="1">\n\n{text}\n\n</div>'
     return f"## {SECTIONS[expander.lang][key]} {{ #{key} }}\n\n{text}"

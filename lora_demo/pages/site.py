@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from lora_demo.pages.check_question import check_question
 from lora_demo.pages.content import Content
-from lora_demo.pages.evidence_pages import ledger_page, literature_page
+from lora_demo.pages.evidence_pages import judged_pages, literature_page
 from lora_demo.pages.expand import Expander
 from lora_demo.pages.figure_pages import figure_pages
+from lora_demo.pages.glossary_page import glossary_page
 from lora_demo.pages.handwritten import WrittenPage
 from lora_demo.pages.indexes import index_pages
 from lora_demo.pages.language import LANGUAGES
@@ -36,7 +37,7 @@ def generated_pages(content: Content, lang: str) -> Built:
         expander = Expander(content, lang, question.page, question.path, problems)
         pages[question.page] = question_page(question, expander)
     pages |= index_pages(content, lang) | figure_pages(content, lang) | printable_pages(content, lang)
-    pages |= ledger_page(content, lang, problems) | literature_page(content, lang)
+    pages |= judged_pages(content, lang, problems) | literature_page(content, lang) | glossary_page(content, lang)
     return Built(pages, sorted(set(problems)))
 
 

@@ -201,6 +201,26 @@ FAULTS = [
         "net.tables", "[0].figures[0]", "no figure matches", "`net.",
     ),
     Fault(
+        "wrong spelling", QUESTION, "Name the convention", "Name the agreement",
+        "Name the agreement", "en.extra-credit", "rules out `agreement`", "write `convention`",
+    ),
+    Fault(
+        "term that nobody uses", "qa/glossary.yaml", "en: convention}", "en: covenant}",
+        "en: covenant", "[0].term.en", "no question uses `covenant`", "add the spelling",
+    ),
+    Fault(
+        "term of no topic", "qa/glossary.yaml", "topic: memory", "topic: memories",
+        "topic: memories", "[0].topic", "unknown topic `memories`", "`memory`",
+    ),
+    Fault(
+        "term explained nowhere", "qa/glossary.yaml", "page: memory.what-is-saved", "page: memory.what-is-sawed",
+        "page: memory", "[1].page", "unknown question `memory.what-is-sawed`", "`memory.what-is-saved`",
+    ),
+    Fault(
+        "myth without a test", "qa/myths.yaml", "weights_carry_no_state", "weights_carry_no_stats",
+        "carry_no_stats", "[0].by[0]", "there is no test", "test_frozen_weights_carry_no_state",
+    ),
+    Fault(
         "broken figure file", "qa/figures.json", '"kind": "exact",', '"kind": "exact"',
         '"kind": "exact"', "file", "Expecting ',' delimiter", "restore",
     ),
