@@ -7,8 +7,8 @@ import json
 from rich.console import Console
 from rich.table import Table
 
-from lora_demo.memory.build import BuildError
 from lora_demo.memory.cards import UnknownCard, card
+from lora_demo.memory.errors import BuildError
 from lora_demo.memory.optimizer_choice import OPTIMIZERS
 from lora_demo.memory.predict import LOOPS, Prediction, Setting, predict
 from lora_demo.memory.subject import SubjectError

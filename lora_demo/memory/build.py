@@ -1,24 +1,21 @@
 """Builds what is traced on the meta device: a preset or a folder's config.json, and an adapter on it.
 
-Adapters come from PEFT (a folder with adapter_config.json) or from our own methods ("lora:r=16,targets=all",
-"full"). PEFT's set-up runs with `NeutralValues`, so that methods which look at values while they are built get
-neutral answers; where that fails, the adapter is initialised on the host and moved over.
+Adapters come from PEFT (a folder with adapter_config.json, see `peft_adapter`) or from our own methods
+("lora:r=16,targets=all", "full").
 """
 
 from __future__ import annotations
 
-import copy
 import difflib
 import inspect
 import json
-import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
-from lora_demo.memory.neutral import NeutralValues
+from lora_demo.memory.errors import BuildError
+from lora_demo.memory.peft_adapter import with_peft
 from lora_demo.memory.subject import MGMSubject, Subject, TextSubject
 from lora_demo.methods import registry, surgery
 from lora_demo.methods.full import apply_full
@@ -28,10 +25,6 @@ from lora_demo.models.mgm import MGM
 from lora_demo.models.presets import PRESETS
 
 TRAINED_PROJECTORS = ("mm_projector", "vlm_uni_query_projector", "vlm_uni_aux_projector", "vlm_uni_val_projector")
-
-
-class BuildError(ValueError):
-    """A model or adapter that cannot be built; the message names it, the place and the fix."""
 
 
 def build_subject(model: str, dtype: torch.dtype = torch.bfloat16) -> Subject:
@@ -50,7 +43,8 @@ def adapt(subject: Subject, method: str, *, adapter_dtype: torch.dtype | None = 
     if method == "full":
         _full(subject)
     elif Path(method).is_dir():
-        _peft(subject, Path(method), adapter_dtype)
+        subject.model.requires_grad_(False)
+        subject.replace_language_model(with_peft(subject.language_model, Path(method), adapter_dtype))
     else:
         name, settings = registry.parse(method)
         if name != "full" and name in registry.METHODS and "dtype" in _settings_of(name):
@@ -70,56 +64,6 @@ def _full(subject: Subject) -> None:
 
 def _settings_of(name: str) -> set[str]:
     return set(inspect.signature(registry.METHODS[name].apply).parameters)
-
-
-def _peft(subject: Subject, folder: Path, adapter_dtype: torch.dtype | None) -> None:
-    config = _peft_config(folder)
-    base: Any = subject.language_model
-    attempts = (torch.device("meta"), torch.device("cpu"))
-    for attempt in attempts:
-        candidate = base if attempt is attempts[-1] else copy.deepcopy(base)
-        try:
-            adapted = _wrapped(candidate, copy.deepcopy(config), attempt, adapter_dtype)
-        except (NotImplementedError, RuntimeError) as error:
-            if attempt is attempts[-1]:
-                raise BuildError(
-                    f"{folder}: {config.peft_type.value} cannot be set up without values: {error}"
-                ) from error
-            continue
-        subject.replace_language_model(adapted)
-        return
-
-
-def _wrapped(base: Any, config: Any, device: torch.device, adapter_dtype: torch.dtype | None) -> nn.Module:
-    import peft
-
-    with NeutralValues(), device, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        adapted = peft.get_peft_model(base, config, autocast_adapter_dtype=adapter_dtype == torch.float32)
-    return adapted.to("meta").train()
-
-
-def _peft_config(folder: Path) -> Any:
-    import peft
-
-    file = folder / "adapter_config.json"
-    if not file.is_file():
-        raise BuildError(f"{folder}: no adapter_config.json in it")
-    try:
-        kind = str(json.loads(file.read_text(encoding="utf-8")).get("peft_type"))
-        _known_kind(kind, [str(name.value) for name in peft.PeftType], file)
-        config = peft.PeftConfig.from_pretrained(str(folder))
-    except (json.JSONDecodeError, AttributeError, TypeError) as error:
-        raise BuildError(f"{file}: not an adapter configuration of PEFT {peft.__version__}: {error}") from error
-    config.inference_mode = False
-    config.task_type = config.task_type or "CAUSAL_LM"
-    return config
-
-
-def _known_kind(kind: str, known: list[str], file: Path) -> None:
-    if kind not in known:
-        near = difflib.get_close_matches(kind.upper(), known, n=3) or known
-        raise BuildError(f"{file}: peft_type {kind!r} is unknown; near names: {', '.join(near)}")
 
 
 def _from_folder(model: str) -> Any:

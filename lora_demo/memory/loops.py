@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lora_demo.memory.peft_inputs import task_inputs
 from lora_demo.memory.subject import Size, Subject
 from lora_demo.memory.tracker import StorageTracker
 from lora_demo.training.step import MicroBatch, PlainEngine, StepOptions, step
@@ -81,7 +82,8 @@ def trace_plain(
                 tracker.trace.cache_emptied()
             optimizer.zero_grad(set_to_none=True)
             with tracker.during("forward"):
-                output = language_model(**_causal_inputs(batch, length, padded, tracker))
+                inputs = _causal_inputs(batch, length, padded, tracker)
+                output = language_model(**inputs, **task_inputs(language_model, batch))
             with tracker.during("backward"):
                 output.loss.backward()
             with tracker.during("clip"):

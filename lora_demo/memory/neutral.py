@@ -7,6 +7,8 @@ many entries are set. The answers are those of an ordinary training batch:
     .item() of a number    1
     nonzero                every entry (the upper bound)
     meta -> host copy      zeros of the same shape
+    boolean index          every entry
+    unique                 one value
     bincount               one bin per requested length
 
 Known limit: code whose memory does depend on values (sampling a sparse mask from the weights) is traced at the
@@ -46,6 +48,28 @@ def _nonzero(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     return torch.empty((tensor.numel(), tensor.ndim), dtype=torch.int64, device="meta")
 
 
+def _index(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    source, indices = args
+    if not any(_is_meta_mask(index) for index in indices):
+        return NotImplemented
+    plain: list[Tensor | None] = []
+    for index in indices:
+        if _is_meta_mask(index):
+            plain += [torch.empty(index.numel(), dtype=torch.int64, device="meta") for _ in range(index.ndim)]
+        else:
+            plain.append(index)
+    return aten.index.Tensor(source, plain)
+
+
+def _is_meta_mask(index: Tensor | None) -> bool:
+    return index is not None and index.dtype == torch.bool and index.device.type == "meta"
+
+
+def _unique(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    none = torch.empty(0, dtype=torch.int64, device="meta")
+    return args[0].new_empty(1), none, none
+
+
 def _bincount(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     length = kwargs.get("minlength", args[2] if len(args) > 2 else 0)
     return torch.empty(max(int(length), 1), dtype=torch.int64, device="meta")
@@ -68,6 +92,8 @@ def _copy_to_host(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
 _RULES: dict[Callable[..., Any], Callable[[tuple[Any, ...], Mapping[str, Any]], Any]] = {
     aten._local_scalar_dense.default: _item,
     aten.nonzero.default: _nonzero,
+    aten.index.Tensor: _index,
+    aten._unique2.default: _unique,
     aten.bincount.default: _bincount,
     aten._to_copy.default: _to_host,
     aten.copy_.default: _copy_to_host,

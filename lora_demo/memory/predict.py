@@ -18,6 +18,7 @@ from lora_demo.memory.build import adapt, build_subject
 from lora_demo.memory.cards import Card, card
 from lora_demo.memory.cuda_kernels import WORKSPACE, WORKSPACE_HOPPER, cuda_kernels
 from lora_demo.memory.optimizer_choice import OptimizerName, make_optimizer
+from lora_demo.memory.peft_stand_ins import stepping
 from lora_demo.memory.published_lengths import BATCH, LONGEST, SHORTEST_BEFORE
 from lora_demo.memory.subject import Size, Subject
 from lora_demo.memory.trace import Kind, Replay, Trace, replay
@@ -85,14 +86,18 @@ def predict(setting: Setting) -> Prediction:
 
 def trace_step(setting: Setting) -> tuple[Trace, int]:
     """The events of the step and the number of trainable parameters."""
-    subject = build_subject(setting.model)
+    return trace_subject(build_subject(setting.model), setting)
+
+
+def trace_subject(subject: Subject, setting: Setting) -> tuple[Trace, int]:
+    """`trace_step` of a model that is built already; `setting.model` is not looked at."""
     adapt(subject, setting.method, adapter_dtype=torch.float32 if setting.adapter_fp32 else None)
     if setting.checkpointing:
         _checkpoint(subject)
     tracker = StorageTracker(subject.vocabulary)
     trainable = sum(p.numel() for p in subject.model.parameters() if p.requires_grad)
     handles = watch_model(tracker, subject.model)
-    with tracker, cuda_kernels():
+    with tracker, cuda_kernels(), stepping():
         _run(setting, subject, tracker)
     for handle in handles:
         handle.remove()

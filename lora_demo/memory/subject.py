@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from lora_demo.memory.peft_inputs import acts_on_the_prompt, task_inputs
 from lora_demo.models.config import MGMConfig
 from lora_demo.models.loss import as_index, gather_positions, next_token_loss
 from lora_demo.models.mgm import MGM
@@ -80,12 +81,17 @@ class LanguageModelWithLoss(nn.Module):
         """`places`: (row, position) whose next token counts."""
         rows, columns = (as_index(list(part), input_ids.device) for part in zip(*places, strict=True))
         targets = input_ids.new_empty((len(places),))
+        extra = task_inputs(self.language_model, input_ids.shape[0])
         if supervised_only:
+            if prompt := acts_on_the_prompt(self.language_model):
+                raise SubjectError(
+                    f"--selected-logits: PEFT's {prompt} works on the inputs; predict it with whole logits"
+                )
             model = getattr(self.language_model, "get_base_model", lambda: self.language_model)()
             hidden = model.model(input_ids=input_ids, use_cache=False).last_hidden_state
             logits = chosen = model.lm_head(gather_positions(hidden, rows, columns))
         else:
-            logits = self.language_model(input_ids=input_ids, use_cache=False).logits
+            logits = self.language_model(input_ids=input_ids, use_cache=False, **extra).logits
             chosen = gather_positions(logits, rows, columns)
         return LossOutput(next_token_loss(chosen, targets, denominator), logits)
 

@@ -140,14 +140,22 @@ class ModulePath:
 
 def watch_model(tracker: StorageTracker, model: nn.Module) -> list[Any]:
     """Enter the weights into the trace and mark gradients as they come; returns hook handles."""
-    for buffer in model.buffers():
-        tracker.note(buffer, "weights_frozen")
+    for tensor in (*model.buffers(), *plain_tensors(model)):
+        tracker.note(tensor, "weights_frozen")
     handles = tracker.modules.watch(model)
     for parameter in model.parameters():
         tracker.relabel(parameter, "weights_trainable" if parameter.requires_grad else "weights_frozen")
         if parameter.requires_grad:
             handles.append(parameter.register_post_accumulate_grad_hook(_marks_gradient(tracker)))
     return handles
+
+
+def plain_tensors(model: nn.Module) -> Iterator[Tensor]:
+    """Tensors that modules keep in plain attributes, lists or dicts: index lists of sparse adapters, for example."""
+    for module in model.modules():
+        for name, value in vars(module).items():
+            if not name.startswith("_") and isinstance(value, Tensor | dict | list | tuple):
+                yield from (leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor))
 
 
 def _marks_gradient(tracker: StorageTracker) -> Callable[[Tensor], None]:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from lora_demo.memory.build import BuildError
 from lora_demo.memory.cards import UnknownCard
+from lora_demo.memory.errors import BuildError
 from lora_demo.memory.predict import Setting, predict
 from lora_demo.memory.published_runs import compare, published_runs
 from lora_demo.memory.subject import SubjectError

@@ -1,0 +1,104 @@
+"""Puts a PEFT adapter on a model without data, from its adapter_config.json alone.
+
+The set-up runs on the meta device under `NeutralValues`; a method that mixes its own host tensors with the base's is
+set up on the host instead and moved over. What a method derives from the base's values is replaced by tensors of the
+same shape (`peft_stand_ins`).
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import json
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from lora_demo.memory.errors import BuildError
+from lora_demo.memory.neutral import NeutralValues
+from lora_demo.memory.peft_stand_ins import prepare_config, setting_up
+
+REFUSED = {
+    "XLORA": "it mixes LoRA adapters that are trained already and reads them from the folders named under `adapters`; "
+    "predict one of those LoRA adapters instead and add its classifier's and the other adapters' bytes",
+}
+MISFITS = (NotImplementedError, RuntimeError, ValueError, TypeError, KeyError, IndexError, AssertionError)
+
+
+def with_peft(base: Any, folder: Path, adapter_dtype: torch.dtype | None) -> nn.Module:
+    """`base` with the folder's adapter on it, in training mode on the meta device.
+
+    adapter_dtype  float32: PEFT's autocast_adapter_dtype; None: adapters in the base's dtype
+    Raises BuildError for a configuration that is no PEFT configuration, is not one of a causal language model, or
+    does not go with this model.
+    """
+    config = read_config(folder)
+    kind = config.peft_type.value
+    if kind in REFUSED:
+        raise BuildError(f"{folder}: {kind} is not predicted: {REFUSED[kind]}")
+    try:
+        return _wrapped(copy.deepcopy(base), copy.deepcopy(config), torch.device("meta"), adapter_dtype)
+    except MISFITS:
+        pass  # the second attempt either works or says why
+    try:
+        return _wrapped(base, copy.deepcopy(config), torch.device("cpu"), adapter_dtype)
+    except MISFITS as error:
+        raise BuildError(f"{folder}: {kind} does not go on {type(base).__name__}: {error}") from error
+
+
+def read_config(folder: Path) -> Any:
+    """The folder's configuration, made ready for training a causal language model."""
+    import peft
+
+    file = folder / "adapter_config.json"
+    if not file.is_file():
+        raise BuildError(f"{folder}: no adapter_config.json in it")
+    try:
+        entries = json.loads(file.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BuildError(f"{file}: not JSON: {error}") from error
+    _check(entries, file)
+    entries["task_type"] = "CAUSAL_LM"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            config: Any = peft.PeftConfig.from_peft_type(**entries)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise BuildError(f"{file}: not an adapter configuration of PEFT {peft.__version__}: {error}") from error
+    config.inference_mode = False
+    return config
+
+
+def _check(entries: Any, file: Path) -> None:
+    from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+
+    if not isinstance(entries, dict):
+        raise BuildError(f"{file}: must be a JSON object, found {type(entries).__name__}")
+    _known_kind(
+        str(entries.get("peft_type")),
+        {str(getattr(k, "value", k)): v for k, v in PEFT_TYPE_TO_CONFIG_MAPPING.items()},
+        file,
+    )
+    task = entries.get("task_type")
+    if task not in (None, "CAUSAL_LM"):
+        raise BuildError(f"{file}: task_type {task} is not predicted; only causal language models (CAUSAL_LM) are")
+
+
+def _known_kind(kind: str, known: Sequence[str], file: Path) -> None:
+    if kind not in known:
+        near = difflib.get_close_matches(kind.upper(), known, n=3) or sorted(known)
+        raise BuildError(f"{file}: peft_type {kind!r} is unknown; near names: {', '.join(near)}")
+
+
+def _wrapped(base: Any, config: Any, device: torch.device, adapter_dtype: torch.dtype | None) -> nn.Module:
+    import peft
+
+    prepare_config(config)
+    with NeutralValues(), device, setting_up(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        adapted = peft.get_peft_model(base, config, autocast_adapter_dtype=adapter_dtype == torch.float32)
+    return adapted.to("meta").train()
