@@ -61,6 +61,13 @@
   });
   addEventListener("afterprint", () => folded.forEach(details => { details.open = false; }));
 
+  /* Where the practice pages have kept the site on this device, every page says when a new version of it waits. */
+  const { lang } = document.documentElement, here = document.currentScript?.src;
+  if (navigator.serviceWorker?.controller && here && !document.getElementById("practice")) {
+    const site = new URL(lang === "en" ? "../../" : "../", here).href;
+    import(`${site}app/offline.js`).then(({ keepOffline }) => keepOffline(site, lang, document.createElement("p")));
+  }
+
   /* The theme calls its search a dialog and gives it no name. */
   const search = document.querySelector(".md-search");
   search?.setAttribute("aria-label", search.querySelector("input")?.getAttribute("aria-label") ?? "Search");

@@ -1,0 +1,123 @@
+/* Choosing what to practise: topics, level, how often asked, daily limits; and what waits today. */
+
+import { h } from "./dom.js";
+import { MINUTE } from "./clock.js";
+import { LEVELS } from "./records.js";
+import { doneToday, inDeck, next, waiting } from "./session.js";
+import { spanText } from "./words.js";
+
+/** @typedef {import("./shell.js").Shell} Shell */
+/** @typedef {import("./records.js").Settings} Settings */
+/** @typedef {{cards: Map<string, import("./records.js").Card>, reviews: import("./records.js").Review[], settings: Settings}} Known */
+
+const ASKED = [0, 1, 2, 4, 6];
+
+/**
+ * @param {Shell} shell
+ * @param {Known} known
+ * @param {{start: () => void, more: () => void, set: (changed: Partial<Settings>) => void, extra: number}} act
+ */
+export function deckView(shell, known, act) {
+  const { say, bank } = shell;
+  const deck = structuredClone(known.settings.deck);
+  const head = h("div", { class: "deck-head" });
+  const update = () => head.replaceChildren(...today(shell, known, act, Date.now()));
+  const choose = () => {
+    act.set({ deck: structuredClone(deck) });
+    known.settings.deck = deck;
+    update();
+  };
+  update();
+  return h("div", { class: "deck" }, head,
+    h("div", { class: "deck-choice" },
+      chips(say("topics"), bank.topics.map(({ id, title }) => [id, title, bank.questions.filter(q => q.topic === id).length]), deck.topics, choose),
+      chips(say("level"), LEVELS.map(id => [id, bank.levels[id], bank.questions.filter(q => q.level === id).length]), deck.levels, choose),
+      askedChoice(shell, deck, choose),
+      limits(shell, known, act)));
+}
+
+/**
+ * @param {Shell} shell
+ * @param {Known} known
+ * @param {{start: () => void, more: () => void, extra: number}} act
+ * @param {number} now
+ */
+function today({ say, bank }, { cards, reviews, settings }, act, now) {
+  const questions = inDeck(bank.questions, settings.deck);
+  const queue = waiting(questions, cards, reviews, { ...settings, fresh: settings.fresh + act.extra }, now);
+  const { id, counts, again } = next(queue, now);
+  const message = !questions.length ? say("nothingHere")
+    : id ? "" : say("nothing") + (again ? ` ${say("nextAt", spanText(say, { minutes: Math.ceil((again - now) / MINUTE) }))}` : "");
+  return [
+    h("dl", { class: "counts" }, count(counts.due, say("due"), "due"), count(counts.learning, say("learning"), "learning"), count(counts.fresh, say("fresh"), "fresh")),
+    h("p", { class: "deck-message" }, message || say("today", doneToday(reviews, now).all)),
+    h("p", { class: "deck-go" },
+      id && h("button", { class: "primary", type: "button", onclick: act.start }, say("start")),
+      !id && queue.heldBack && h("button", { type: "button", onclick: act.more }, say("more"))),
+  ];
+}
+
+/**
+ * @param {number} n
+ * @param {string} label
+ * @param {string} kind
+ */
+export function count(n, label, kind) {
+  return h("div", { class: `count count-${kind}` }, h("dt", {}, label), h("dd", {}, n));
+}
+
+/**
+ * @param {string} legend
+ * @param {[id: string, title: string, count: number][]} entries
+ * @param {string[]} chosen changed in place
+ * @param {() => void} changed
+ */
+function chips(legend, entries, chosen, changed) {
+  const boxes = entries.filter(entry => entry[2]).map(([id, title, n]) => {
+    const toggle = (/** @type {Event} */ event) => {
+      const at = chosen.indexOf(id);
+      if (at >= 0) chosen.splice(at, 1);
+      if (/** @type {HTMLInputElement} */ (event.target).checked) chosen.push(id);
+      changed();
+    };
+    return h("label", { class: "chip" }, h("input", { type: "checkbox", value: id, checked: chosen.includes(id), onchange: toggle }), h("span", {}, title, h("small", {}, n)));
+  });
+  return h("fieldset", {}, h("legend", {}, legend), h("div", { class: "chips" }, boxes));
+}
+
+/**
+ * @param {Shell} shell
+ * @param {import("./records.js").Deck} deck changed in place
+ * @param {() => void} changed
+ */
+function askedChoice({ say }, deck, changed) {
+  const options = ASKED.map(n => h("label", { class: "chip" },
+    h("input", { type: "radio", name: "asked", value: n, checked: deck.asked === n, onchange: () => { deck.asked = n; changed(); } }),
+    h("span", {}, n ? say("listed", n) : say("any"))));
+  return h("fieldset", {}, h("legend", {}, say("asked")), h("div", { class: "chips" }, options));
+}
+
+/**
+ * @param {Shell} shell
+ * @param {Known} known
+ * @param {{set: (changed: Partial<Settings>) => void}} act
+ */
+function limits({ say }, { settings }, act) {
+  /** @type {(name: "fresh" | "repeated" | "retention", label: string, min: number, max: number, step: number) => HTMLElement} */
+  const field = (name, label, min, max, step) => {
+    const onchange = (/** @type {Event} */ event) => {
+      const input = /** @type {HTMLInputElement} */ (event.target);
+      if (!input.checkValidity()) return input.reportValidity();
+      settings[name] = input.valueAsNumber;
+      return act.set({ [name]: settings[name] });
+    };
+    return h("label", {}, h("span", {}, label), h("input", { type: "number", name, min, max, step, value: settings[name], required: true, onchange }));
+  };
+  const keys = h("input", { type: "checkbox", name: "keys", checked: settings.keys, onchange: (/** @type {Event} */ event) => {
+    settings.keys = /** @type {HTMLInputElement} */ (event.target).checked;
+    act.set({ keys: settings.keys });
+  } });
+  return h("details", { class: "limits" }, h("summary", {}, say("limits")),
+    h("div", {}, field("fresh", say("freshPerDay"), 0, 999, 1), field("repeated", say("duePerDay"), 0, 999, 1),
+      field("retention", say("retention"), 0.7, 0.97, 0.01), h("label", {}, h("span", {}, say("keys")), keys)));
+}
