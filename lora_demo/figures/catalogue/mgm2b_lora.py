@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lora_demo.figures.catalogue.mgm2b_parts import full, stage_one, total
+from lora_demo.figures.catalogue.mgm2b_parts import embedding, full, stage_one, total
 from lora_demo.figures.counting import TARGETS, linears, lora
 from lora_demo.figures.geometry import gemma_2b, mgm_2b
 from lora_demo.figures.registry import both, figure
@@ -158,6 +158,15 @@ def file_ratio() -> float:
 )
 def full_over_lora() -> float:
     return full() / trainable("all", 16)
+
+
+@figure(
+    "mgm2b.lora.param_ratio.embedding_over_all_r16",
+    unit="ratio",
+    title=both("词嵌入与 LoRA r=16 全挂的参数之比", "parameters of the embedding over LoRA r=16 on all"),
+)
+def embedding_over_lora() -> float:
+    return embedding() / trainable("all", 16)
 
 
 @figure(
