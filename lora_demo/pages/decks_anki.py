@@ -19,7 +19,7 @@ import zipfile
 import genanki
 
 from lora_demo.pages.decks import StudyCard, rubric_lines
-from lora_demo.pages.language import KINDS, LEVELS
+from lora_demo.pages.language import KINDS, LANGUAGES, LEVELS
 from lora_demo.pages.words import word
 
 # Drawn once at random, as genanki asks for; a new value would double every card in the readers' collections.
@@ -51,6 +51,8 @@ def anki_package(cards: list[StudyCard], lang: str, moment: int, site: str = "")
     moment  seconds since 1970 of the newest change in the content
     site    the published site's address in this language, ending in a slash; "" leaves the links out
     """
+    # Of two notes of one moment Anki keeps its own even when told to take over all: the languages must differ.
+    moment += LANGUAGES.index(lang)
     deck = genanki.Deck(DECK_IDS[lang], DECK_NAMES[lang])
     note_type = _note_type()
     for place, card in enumerate(cards):
