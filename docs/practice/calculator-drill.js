@@ -25,8 +25,8 @@ const TRAINED = [
   { bytes: 6, zh: "bf16 加 8-bit Adam", en: "bf16 with 8-bit Adam", sum: "2 + 2 + 1 + 1" },
 ];
 const STORED = [
-  { bytes: 2, zh: "bf16", en: "bf16" },
-  { bytes: 4, zh: "fp32", en: "fp32" },
+  { bytes: 2, zh: "bf16 ", en: "bf16" },
+  { bytes: 4, zh: "fp32 ", en: "fp32" },
   { bytes: 0.5, zh: "4-bit（常数不计）", en: "4 bits (constants aside)" },
 ];
 
@@ -62,7 +62,7 @@ function weights(pick) {
   const billions = pick(BILLIONS), { bytes, zh, en } = pick(STORED);
   return {
     kind: "weights",
-    ask: { zh: `${billions}B 的模型，${zh} 权重占多少 GB？`, en: `A ${billions}B model: how many GB do its weights take in ${en}?` },
+    ask: { zh: `${billions}B 的模型，${zh}权重占多少 GB？`, en: `A ${billions}B model: how many GB do its weights take in ${en}?` },
     answer: billions * bytes,
     unit: "GB",
     steps: both(`${billions} × ${bytes} = ${billions * bytes}`, "十亿个参数，每个几字节就是几 GB", "a billion parameters are as many GB as a parameter has bytes"),

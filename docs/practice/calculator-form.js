@@ -22,11 +22,13 @@ export class Controls {
     this.lang = lang;
     this.say = say;
     this.changed = changed;
-    this.size = this.number("size", LIMITS.size);
     this.own = this.dimensions();
     this.boxes = TARGETS.map(target => this.box(target));
     this.targets = h("fieldset", { class: "calc-wide" }, h("legend", {}, say("targets")), h("div", { class: "chips" }, this.boxes.map(({ chip }) => chip)), this.shortcuts());
     this.positions = this.number("logits", LIMITS.length);
+    this.sizeField = this.field("rank", this.number("size", LIMITS.size));
+    this.adapterField = this.field("adapter", this.select("adapter", [["float32", say("float32")], ["bfloat16", say("bfloat16")]]));
+    this.positionsField = this.field("positions", this.positions);
     this.form = this.build();
     this.show();
   }
@@ -36,9 +38,6 @@ export class Controls {
     const models = Object.keys(MODELS).map(name => /** @type {[string, string]} */ ([name, NAMES[name]]));
     const methods = Object.entries(METHOD_NAMES).map(([name, names]) => /** @type {[string, string]} */ ([name, names[this.lang]]));
     const cards = Object.entries(CARDS).map(([name, card]) => /** @type {[string, string]} */ ([name, card.name]));
-    this.sizeField = this.field("rank", this.size);
-    this.adapterField = this.field("adapter", this.select("adapter", [["float32", say("float32")], ["bfloat16", say("bfloat16")]]));
-    this.positionsField = this.field("positions", this.positions);
     const checkpointing = h("input", { type: "checkbox", checked: s.checkpointing, onchange: () => this.set("checkpointing", checkpointing.checked) });
     return h("form", { class: "calc-form", onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
       this.field("model", this.select("model", [...models, [OWN, say("own")]])),
@@ -70,7 +69,6 @@ export class Controls {
     this.own.hidden = s.model !== OWN;
     this.targets.hidden = !rule.targets.length;
     this.boxes.forEach(({ box, target }) => { box.checked = s.targets.includes(target); });
-    if (!this.form) return;
     this.sizeField.hidden = !rule.size;
     this.adapterField.hidden = s.method === "full";
     this.positionsField.hidden = !s.logits;
