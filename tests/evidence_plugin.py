@@ -97,6 +97,7 @@ class Evidence:
         self.full = _full_run(session)
         self.content = load(self.config.rootpath)
         self.verdicts = {q.id: judge(q, self.content, self) for q in self.content.questions.values()}
+        self.verdicts |= judge_lists(self.content, self)
         if self.config.getoption("--stamp"):
             stamp(self.content, self)
         if self.full and self.unproved and session.exitstatus == pytest.ExitCode.OK:
@@ -136,6 +137,16 @@ def _default_marks(config: pytest.Config) -> str:
 def judge(question: Question, content: Content, run: Evidence) -> list[list[Proof]]:
     """Per claim, its pieces of evidence."""
     return [[_prove(by, content, run) for by in claim.by] for claim in question.meta.claims]
+
+
+def judge_lists(content: Content, run: Evidence) -> dict[str, list[list[Proof]]]:
+    """The same for the claims that stand in lists: those of the source notes and those in circulation."""
+    lists = {"ledger": content.ledger, "myths": content.myths}
+    return {
+        name: [[_prove(by, content, run) for by in entry.by] for entry in entries]
+        for name, entries in lists.items()
+        if entries
+    }
 
 
 def _prove(by: str, content: Content, run: Evidence) -> Proof:
@@ -229,6 +240,8 @@ def stamp(content: Content, run: Evidence) -> None:
     now = {"date": today(), "version": metadata.version("lora-demo")}
     for name, claims in run.verdicts.items():
         proofs = [proof for claim in claims for proof in claim]
+        if name not in content.questions:
+            continue
         if all(proof.held for proof in proofs):
             kept[name] = now
         elif any(_broke(proof, run) for proof in proofs):
