@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mkdocs.structure.files import File
 
-from lora_demo.pages import content_policy, practice, service_worker, vendored
+from lora_demo.pages import content_policy, modules, practice, service_worker, vendored
 from lora_demo.pages.language import LANGUAGES
 
 ROOT, LOG = Path(__file__).resolve().parents[2], logging.getLogger("mkdocs.hooks.practice")
@@ -57,6 +57,11 @@ def manifest(config, lang):
         "theme_color": "#15514d",
         "icons": [{"src": "assets/favicon.svg", "sizes": "any", "type": "image/svg+xml"}],
     }
+
+
+def on_env(env, config, files):
+    env.globals["app_modules"] = lambda entry: modules.loaded(APP, f"{entry}.js")
+    return env
 
 
 def on_post_page(output, page, config):

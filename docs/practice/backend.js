@@ -1,9 +1,9 @@
 /* Two places for records with one way to use them: the browser's database, and the memory of this page where there is none. */
 
 /** Bumped with every new table; `upgrade` brings older ones along. */
-export const VERSION = 1;
+export const VERSION = 2;
 /** Table -> the field that names a record. */
-export const TABLES = /** @type {const} */ ({ cards: "id", reviews: "key", settings: "name", aside: "key" });
+export const TABLES = /** @type {const} */ ({ cards: "id", reviews: "key", settings: "name", aside: "key", interviews: "key", recordings: "key" });
 
 /** @typedef {keyof typeof TABLES} Table */
 /**

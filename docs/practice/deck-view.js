@@ -1,5 +1,6 @@
 /* Choosing what to practise: topics, level, how often asked, daily limits; and what waits today. */
 
+import { one, several } from "./choices.js";
 import { h } from "./dom.js";
 import { MINUTE } from "./clock.js";
 import { LEVELS } from "./records.js";
@@ -30,9 +31,12 @@ export function deckView(shell, known, act) {
   update();
   return h("div", { class: "deck" }, head,
     h("div", { class: "deck-choice" },
-      chips(say("topics"), bank.topics.map(({ id, title }) => [id, title, bank.questions.filter(q => q.topic === id).length]), deck.topics, choose),
-      chips(say("level"), LEVELS.map(id => [id, bank.levels[id], bank.questions.filter(q => q.level === id).length]), deck.levels, choose),
-      askedChoice(shell, deck, choose),
+      several(say("topics"), bank.topics.map(({ id, title }) => ({ id, title, note: bank.questions.filter(q => q.topic === id).length })), deck.topics, choose),
+      several(say("level"), LEVELS.map(id => ({ id, title: bank.levels[id], note: bank.questions.filter(q => q.level === id).length })), deck.levels, choose),
+      one(say("asked"), "asked", ASKED.map(n => ({ id: String(n), title: n ? say("listed", n) : say("any") })), String(deck.asked), id => {
+        deck.asked = Number(id);
+        choose();
+      }),
       limits(shell, known, act)));
 }
 
@@ -64,37 +68,6 @@ function today({ say, bank }, { cards, reviews, settings }, act, now) {
  */
 export function count(n, label, kind) {
   return h("div", { class: `count count-${kind}` }, h("dt", {}, label), h("dd", {}, n));
-}
-
-/**
- * @param {string} legend
- * @param {[id: string, title: string, count: number][]} entries
- * @param {string[]} chosen changed in place
- * @param {() => void} changed
- */
-function chips(legend, entries, chosen, changed) {
-  const boxes = entries.filter(entry => entry[2]).map(([id, title, n]) => {
-    const toggle = (/** @type {Event} */ event) => {
-      const at = chosen.indexOf(id);
-      if (at >= 0) chosen.splice(at, 1);
-      if (/** @type {HTMLInputElement} */ (event.target).checked) chosen.push(id);
-      changed();
-    };
-    return h("label", { class: "chip" }, h("input", { type: "checkbox", value: id, checked: chosen.includes(id), onchange: toggle }), h("span", {}, title, h("small", {}, n)));
-  });
-  return h("fieldset", {}, h("legend", {}, legend), h("div", { class: "chips" }, boxes));
-}
-
-/**
- * @param {Shell} shell
- * @param {import("./records.js").Deck} deck changed in place
- * @param {() => void} changed
- */
-function askedChoice({ say }, deck, changed) {
-  const options = ASKED.map(n => h("label", { class: "chip" },
-    h("input", { type: "radio", name: "asked", value: n, checked: deck.asked === n, onchange: () => { deck.asked = n; changed(); } }),
-    h("span", {}, n ? say("listed", n) : say("any"))));
-  return h("fieldset", {}, h("legend", {}, say("asked")), h("div", { class: "chips" }, options));
 }
 
 /**

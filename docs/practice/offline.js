@@ -17,6 +17,7 @@ export async function keepOffline(root, lang, place) {
   if (!("serviceWorker" in navigator)) return;
   const { serviceWorker } = navigator;
   const registration = await serviceWorker.register(`${root}sw.js`, { updateViaCache: "none" });
+  if (!registration) return;
   serviceWorker.addEventListener("message", ({ data }) => say(place, lang, data));
   offer(registration, lang);
   registration.addEventListener("updatefound", () => {

@@ -1,6 +1,8 @@
 /* The shapes of what is stored, and the only way in: everything read from the store or from a file goes through `checked`,
  * which builds a new record from the fields it knows and refuses the rest. */
 
+import { LEVELS as INTERVIEW_LEVELS, ROLE_NAMES } from "./interview-plan.js";
+
 /**
  * @typedef {object} Card how well a question is known
  * @property {string} id the question's id
@@ -26,7 +28,8 @@
  */
 /** @typedef {{topics: string[], levels: string[], asked: number}} Deck */
 /** @typedef {{fresh: number, repeated: number, retention: number, keys: boolean, deck: Deck}} Settings */
-/** @typedef {{cards: Card[], reviews: Review[], settings: Partial<Settings>}} Progress */
+/** @typedef {import("./interview-plan.js").Course & {key: string, at: number}} Interview a finished one; `at`: when it began */
+/** @typedef {{cards: Card[], reviews: Review[], interviews: Interview[], settings: Partial<Settings>}} Progress */
 
 export const LEVELS = ["junior", "mid", "senior"];
 export const LONGEST_TEXT = 20_000;
@@ -155,6 +158,20 @@ export const review = object({
 
 /** @type {Check<Deck>} */
 export const deck = object({ topics: list(matching(NAME), 100), levels: list(oneOf(LEVELS), 3), asked: whole(0, 1000) });
+
+/** @type {Check<import("./interview-plan.js").Asked>} */
+export const asked = object({
+  id: questionId, from: matching(/^$|^[a-z0-9-]{1,60}\.[a-z0-9-]{1,80}$/), depth: whole(0, 9), limit: whole(0, 36_000), seconds: whole(0, 360_000),
+  strength: optional(oneOf(/** @type {const} */ ([0, 1, 2]))), hit: list(whole(0, 20), 20), notes: text,
+});
+
+const course = {
+  seed: whole(0, 4_294_967_295), role: oneOf(ROLE_NAMES), level: oneOf(INTERVIEW_LEVELS), minutes: whole(1, 240), asked: list(asked, 500),
+};
+/** @type {Check<import("./interview-plan.js").Course>} */
+export const courseOf = object(course);
+/** @type {Check<Interview>} */
+export const interview = object({ key, at: time, ...course });
 
 export const SETTINGS = {
   fresh: whole(0, 999), repeated: whole(0, 999), retention: number(0.7, 0.97), keys: flag, deck,

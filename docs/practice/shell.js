@@ -4,27 +4,34 @@ import { h } from "./dom.js";
 import { keepOffline } from "./offline.js";
 import { loadBank } from "./questions.js";
 import { Store } from "./store.js";
-import { speak } from "./words.js";
+import { WORDS, speaker } from "./words.js";
 
 /**
  * @typedef {object} Shell
  * @property {HTMLElement} main where the page draws
  * @property {string} root of this language's pages
  * @property {string} lang
- * @property {ReturnType<typeof speak>} say
+ * @property {import("./words.js").Say} say
  * @property {import("./questions.js").Bank} bank
  * @property {Store} store
  * @property {(text: string, kind?: "warning" | "note") => void} notice shows and speaks a message
  */
+
+/** The page's module starts before the page is there, so that nothing waits for the theme's scripts. */
+const parsed = document.readyState === "loading"
+  ? new Promise(resolve => document.addEventListener("DOMContentLoaded", resolve, { once: true }))
+  : Promise.resolve();
+const opened = Store.open();
 
 /**
  * Runs a page's `view` once everything is there.
  * @param {(shell: Shell) => Promise<void>} view
  */
 export async function begin(view) {
+  await parsed;
   const main = /** @type {HTMLElement} */ (document.getElementById("practice"));
   const { root = "", app = "", lang = "zh" } = main.dataset;
-  const say = speak(lang);
+  const say = speaker(WORDS, lang);
   const notices = h("div", { class: "notices", role: "status", "aria-live": "polite" });
   main.before(notices);
   /** @type {Shell["notice"]} */
@@ -36,7 +43,7 @@ export async function begin(view) {
   };
   addEventListener("unhandledrejection", event => notice(say("unexpected", String(event.reason?.message ?? event.reason)), "warning"));
   try {
-    const [bank, store] = await Promise.all([loadBank(`${app}questions.${lang}.json`), Store.open()]);
+    const [bank, store] = await Promise.all([loadBank(`${app}questions.${lang}.json`), opened]);
     store.onTrouble = trouble => notice(say(trouble), "warning");
     store.troubles.forEach(store.onTrouble);
     await view({ main, root, lang, say, bank, store, notice });

@@ -1,6 +1,6 @@
 /* Progress on this device. Nothing is ever overwritten unseen: a card is written only over the version that was read. */
 
-import { Broken, memory, openDatabase } from "./backend.js";
+import { Broken, TABLES, memory, openDatabase } from "./backend.js";
 import * as records from "./records.js";
 import { merged } from "./transfer.js";
 
@@ -15,7 +15,8 @@ import { merged } from "./transfer.js";
 const NAME = "lora-practice";
 const SPARES = 5;
 /** @type {import("./backend.js").Table[]} */
-const ALL = ["cards", "reviews", "settings", "aside"];
+const ALL = ["cards", "reviews", "interviews", "settings", "aside"];
+const CHECKS = { cards: records.card, reviews: records.review, interviews: records.interview };
 
 /** Another tab has changed the card since it was read. */
 export class Conflict extends Error {}
@@ -73,14 +74,14 @@ export class Store {
   async #setAside() {
     const moved = await this.#backend.run(ALL, "readwrite", async rooms => {
       let count = 0;
-      for (const [table, check] of Object.entries({ cards: records.card, reviews: records.review })) {
-        const rows = rooms(/** @type {"cards" | "reviews"} */ (table));
+      for (const [table, check] of Object.entries(CHECKS)) {
+        const rows = rooms(/** @type {keyof typeof CHECKS} */ (table));
         for (const value of await rows.all()) {
           const reason = fault(check, value, table);
           if (reason === null) continue;
           const at = Date.now();
           await rooms("aside").put({ key: records.newKey(at), table, reason, at, value });
-          await rows.remove(table === "cards" ? value.id : value.key);
+          await rows.remove(value[TABLES[/** @type {keyof typeof CHECKS} */ (table)]]);
           count += 1;
         }
       }
@@ -92,11 +93,12 @@ export class Store {
   /** @returns {Promise<Progress & {aside: SetAside[]}>} */
   async load() {
     const found = await this.#backend.run(ALL, "readonly", async rooms => ({
-      cards: await rooms("cards").all(), reviews: await rooms("reviews").all(), rows: await rooms("settings").all(),
+      cards: await rooms("cards").all(), reviews: await rooms("reviews").all(), interviews: await rooms("interviews").all(), rows: await rooms("settings").all(),
       aside: await rooms("aside").all(),
     }));
-    const reviews = found.reviews.sort((a, b) => a.at - b.at);
-    return { cards: found.cards, reviews, settings: readSettings(found.rows), aside: found.aside };
+    const { cards, reviews, interviews, aside } = found;
+    const byTime = (/** @type {{at: number}} */ a, /** @type {{at: number}} */ b) => a.at - b.at;
+    return { cards, reviews: reviews.sort(byTime), interviews: interviews.sort(byTime), settings: readSettings(found.rows), aside };
   }
 
   /**
@@ -140,17 +142,61 @@ export class Store {
    */
   async add(theirs) {
     await this.#write(ALL, async rooms => {
-      const mine = { cards: await rooms("cards").all(), reviews: await rooms("reviews").all(), settings: readSettings(await rooms("settings").all()) };
+      const mine = {
+        cards: await rooms("cards").all(), reviews: await rooms("reviews").all(), interviews: await rooms("interviews").all(),
+        settings: readSettings(await rooms("settings").all()),
+      };
       const both = merged(mine, theirs);
       for (const card of both.cards) await rooms("cards").put(card);
       for (const review of both.reviews) await rooms("reviews").put(review);
+      for (const interview of both.interviews) await rooms("interviews").put(interview);
       for (const [name, value] of Object.entries(both.settings)) await rooms("settings").put({ name, value });
     });
   }
 
+  /** @param {import("./records.js").Interview} interview */
+  async finish(interview) {
+    await this.#write(["interviews"], async rooms => rooms("interviews").put(interview));
+  }
+
+  /**
+   * Forgets an interview and what was recorded of it.
+   * @param {import("./records.js").Interview} interview
+   */
+  async forget({ key, asked }) {
+    await this.#write(["interviews", "recordings"], async rooms => {
+      await rooms("interviews").remove(key);
+      for (const index of asked.keys()) await rooms("recordings").remove(`${key}-${index}`);
+    });
+  }
+
+  /**
+   * A voice recording; it never leaves the device, not even in an export. Answers whether there was room for it.
+   * @param {string} key
+   * @param {Blob} sound
+   */
+  async record(key, sound) {
+    try {
+      await this.#backend.run(["recordings"], "readwrite", rooms => rooms("recordings").put({ key, sound }));
+      return true;
+    } catch (error) {
+      if (error instanceof DOMException && error.name === "QuotaExceededError") return false;
+      throw error;
+    }
+  }
+
+  /**
+   * @param {string} key
+   * @returns {Promise<Blob | null>}
+   */
+  async recording(key) {
+    const found = await this.#backend.run(["recordings"], "readonly", rooms => rooms("recordings").get(key));
+    return found?.sound instanceof Blob ? found.sound : null;
+  }
+
   async wipe() {
-    await this.#write(ALL, async rooms => {
-      for (const table of ALL) await rooms(table).clear();
+    await this.#write([...ALL, "recordings"], async rooms => {
+      for (const table of /** @type {const} */ ([...ALL, "recordings"])) await rooms(table).clear();
     });
   }
 

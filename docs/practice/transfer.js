@@ -6,17 +6,20 @@ import * as records from "./records.js";
 
 export const APP = "lora-practice";
 /** The form of a file written now. */
-export const FORM = 1;
+export const FORM = 2;
 /** Form -> the step to the next one. */
 /** @type {Record<number, (file: Record<string, unknown>) => Record<string, unknown>>} */
-export const STEPS = {};
+export const STEPS = {
+  // The first form knew cards only.
+  1: file => ({ ...file, form: 2, interviews: [] }),
+};
 
 /**
  * @param {Progress & {aside: unknown[]}} progress
  * @param {number} now
  */
-export function exported({ cards, reviews, settings, aside }, now) {
-  return JSON.stringify({ app: APP, form: FORM, at: now, cards, reviews, settings, aside }, null, 1);
+export function exported({ cards, reviews, interviews, settings, aside }, now) {
+  return JSON.stringify({ app: APP, form: FORM, at: now, cards, reviews, interviews, settings, aside }, null, 1);
 }
 
 /**
@@ -29,6 +32,7 @@ export function imported(content) {
   return {
     cards: records.list(records.card)(file.cards, "cards"),
     reviews: records.list(records.review)(file.reviews, "reviews"),
+    interviews: records.list(records.interview, 10_000)(file.interviews, "interviews"),
     settings: records.settings(file.settings, "settings"),
   };
 }
@@ -60,7 +64,7 @@ export function migrated(file) {
 }
 
 /**
- * Both histories: every review once, and of each card the version with the later review.
+ * Both histories: every review and interview once, and of each card the version with the later review.
  * @param {Progress} mine
  * @param {Progress} theirs
  * @returns {Progress}
@@ -74,5 +78,9 @@ export function merged(mine, theirs) {
     else if (card.last > there.last) cards.set(card.id, { ...card, rev: Math.max(card.rev, there.rev) + 1 });
   }
   const reviews = new Map([...mine.reviews, ...theirs.reviews].map(review => [review.key, review]));
-  return { cards: [...cards.values()], reviews: [...reviews.values()], settings: { ...mine.settings, ...theirs.settings } };
+  const interviews = new Map([...mine.interviews, ...theirs.interviews].map(interview => [interview.key, interview]));
+  return {
+    cards: [...cards.values()], reviews: [...reviews.values()], interviews: [...interviews.values()],
+    settings: { ...mine.settings, ...theirs.settings },
+  };
 }

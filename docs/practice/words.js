@@ -46,23 +46,28 @@ const en = {
 };
 
 export const WORDS = { zh, en };
-/** @typedef {keyof typeof zh} Word */
 
 /**
+ * A voice for one language: `say("today", 3)` fills in the number.
+ * @template {Record<string, string>} T
+ * @param {{zh: T, en: T}} words
  * @param {string} lang
- * @returns {(word: Word, n?: string | number) => string}
+ * @returns {(word: keyof T & string, n?: string | number) => string}
  */
-export function speak(lang) {
-  const words = lang === "en" ? en : zh;
-  return (word, n = "") => words[word].replace("{n}", String(n));
+export function speaker(words, lang) {
+  const table = lang === "en" ? words.en : words.zh;
+  return (word, n = "") => table[word].replace("{n}", String(n));
 }
+
+/** @typedef {(word: keyof typeof zh & string, n?: string | number) => string} Say */
 
 /**
  * How long until a card comes back.
- * @param {ReturnType<typeof speak>} say
+ * @param {Say} say
  * @param {{minutes: number} | {days: number}} span
  */
 export function spanText(say, span) {
-  if ("minutes" in span) return span.minutes < 1 ? say("now") : span.minutes < 90 ? say("minutes", span.minutes) : say("days", Math.max(1, Math.round(span.minutes / 1440)));
-  return span.days < 60 ? say("days", span.days) : say("months", (span.days / 30.4).toFixed(1));
+  if ("days" in span) return span.days < 60 ? say("days", span.days) : say("months", (span.days / 30.4).toFixed(1));
+  if (span.minutes < 1) return say("now");
+  return span.minutes < 90 ? say("minutes", span.minutes) : say("days", Math.max(1, Math.round(span.minutes / 1440)));
 }
