@@ -36,6 +36,10 @@ function rounded(value, digits) {
     whole /= unit;
     if (2n * rest > unit || (2n * rest === unit && whole % 2n === 1n)) whole += 1n;
     power += drop;
+    if (whole === 10n ** BigInt(digits)) {
+      whole /= 10n;
+      power += 1;
+    }
   }
   return (value < 0 ? "-" : "") + plain(whole.toString(), power);
 }
