@@ -8,7 +8,7 @@ serve: .venv/.site
 	$(BIN)/mkdocs serve
 
 test: .venv/.all
-	HF_HUB_OFFLINE=1 $(BIN)/pytest
+	HF_HUB_OFFLINE=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
 
 zip: .venv/.site
 	$(BIN)/mkdocs build

@@ -81,8 +81,23 @@ def _pick(pool: list[Question], count: int, asked: dict[tuple[str, str], int], d
     return picked
 
 
+def describe(cells: Cells, dice: random.Random) -> Question:
+    """A caption: what stands in each of the nine cells, in an order of its own.
+
+    For training only, as large models are aligned on captions before they are asked anything: nine answers in one row.
+    The order changes so that the place has to be read from its words, as in a question about one cell.
+    """
+    order = dice.sample(range(len(cells)), len(cells))
+    parts = (f"{place(index)} {_name(cells[index])}" for index in order)
+    return Question("describe", "What does the picture show?", ", ".join(parts))
+
+
 def _present(cells: Cells) -> list[int]:
     return [digit for digit in cells if digit != EMPTY]
+
+
+def _name(digit: int) -> str:
+    return "none" if digit == EMPTY else str(digit)
 
 
 def place(index: int) -> str:
@@ -94,7 +109,7 @@ def place(index: int) -> str:
 @kind(families="ab", answers=CLASSES + 1)
 def which(cells: Cells) -> Iterator[tuple[str, str]]:
     for index, digit in enumerate(cells):
-        yield f"Which digit is at the {place(index)}?", "none" if digit == EMPTY else str(digit)
+        yield f"Which digit is at the {place(index)}?", _name(digit)
 
 
 @kind(families="a", answers=7)

@@ -7,6 +7,7 @@ normalises them directly; the folder goes through Pillow and the loader that rea
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from lora_demo.data.collate import Batch, Collator, Sample
 from lora_demo.data.labels import Encoded, encode
 from lora_demo.data.nano_digits import Split
 from lora_demo.data.nano_grid import Family, Plan, draw, paint
-from lora_demo.data.nano_questions import Question, choose
+from lora_demo.data.nano_questions import Question, choose, describe
 from lora_demo.data.template import IMAGE, NEWLINE, Turn
 from lora_demo.data.tokenizer import TextTokenizer
 from lora_demo.data.views import MEAN, STD, ViewMaker, Views
@@ -31,6 +32,7 @@ from lora_demo.results.store import write_atomically
 class NanoSet:
     """`images` pictures with `questions` questions each.
 
+    captions  adds to each picture a question whose answer names what stands in every cell; for training
     rounds  questions per conversation: all of a picture's (default) share its image tokens and make training cheap;
             1 asks each on its own, which is how a test asks
     """
@@ -45,14 +47,20 @@ class NanoSet:
         tokenizer: TextTokenizer,
         views: ViewMaker,
         rounds: int | None = None,
+        captions: bool = False,
         seed: int = 0,
     ) -> None:
-        self.rounds = rounds or questions
-        if images < 1 or questions < 1 or questions % self.rounds:
-            raise ValueError(f"{questions} questions for {images} pictures cannot be cut into rounds of {self.rounds}")
+        each = questions + captions
+        self.rounds = rounds or each
+        if images < 1 or questions < 1 or each % self.rounds:
+            raise ValueError(f"{each} questions for {images} pictures cannot be cut into rounds of {self.rounds}")
         self.plan: Plan = draw(images, split, family, seed)
         self.questions: list[list[Question]] = choose(self.plan.classes.tolist(), family, questions, seed)
-        self.per_image = questions // self.rounds
+        if captions:
+            dice = random.Random(seed)
+            for cells, asked in zip(self.plan.classes.tolist(), self.questions, strict=True):
+                asked.append(describe(cells, dice))
+        self.per_image = each // self.rounds
         self.name = f"nano-{family}-{split}-{seed}"
         self._tokenizer, self._views, self._known = tokenizer, views, {}
 

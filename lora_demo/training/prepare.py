@@ -72,7 +72,14 @@ def sources_of(recipe: Recipe, model: MGM) -> tuple[Source, Source | None]:
 
 
 def nano_set(
-    split: Split, family: nano_grid.Family, *, images: int, questions: int, rounds: int | None = None, seed: int = 0
+    split: Split,
+    family: nano_grid.Family,
+    *,
+    images: int,
+    questions: int,
+    rounds: int | None = None,
+    captions: bool = False,
+    seed: int = 0,
 ) -> NanoSet:
     """A nano data set in mgm-nano's sizes, with its tokenizer."""
     views = ViewMaker.for_model(mgm_preset("mgm-nano"))
@@ -84,14 +91,13 @@ def nano_set(
         tokenizer=tokenizer.nano(),
         views=views,
         rounds=rounds,
+        captions=captions,
         seed=seed,
     )
 
 
 def _nano(data: NanoData, recipe: Recipe, model: MGM) -> tuple[Source, Source]:
-    train = nano_set(
-        "train", data.family, images=data.images, questions=data.questions, rounds=data.rounds, seed=data.seed
-    )
+    train = nano_set("train", data.family, **data.model_dump(exclude={"kind", "family"}))
     validation = nano_set(
         "validation",
         data.family,

@@ -51,6 +51,7 @@ class ModelPart(Part):
 class NanoData(Part):
     """Digit grids; `images` pictures with `questions` questions each, `rounds` of them in one conversation.
 
+    `captions` adds to each picture a question whose answer describes all of it.
     With cache_features a picture's conversations come together and share its image tokens; `batch` counts pictures.
     """
 
@@ -59,6 +60,7 @@ class NanoData(Part):
     images: PositiveInt = 1000
     questions: PositiveInt = 6
     rounds: PositiveInt = 1
+    captions: bool = False
     seed: int = 1
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter, defaultdict
 
 import pytest
 
 from lora_demo.data import nano_questions, tokenizer
 from lora_demo.data.nano_grid import EMPTY, draw
-from lora_demo.data.nano_questions import candidates, choose, kinds
+from lora_demo.data.nano_questions import candidates, choose, describe, kinds
 
 GRID = [7, EMPTY, 3, 3, EMPTY, EMPTY, 9, 0, 3]
 
@@ -31,6 +32,16 @@ def test_answers_of_a_grid_read_by_hand():
     assert b["How many digits are above 5?"] == "2"
     assert [b[f"What is the sum of the {row} row?"] for row in ("top", "middle", "bottom")] == ["10", "3", "12"]
     assert b["Where is the largest digit?"] == "bottom left"
+
+
+def test_a_caption_names_every_cell_once_in_an_order_of_its_own():
+    answers = by_text("a")
+    captions = [describe(GRID, random.Random(seed)).answer.split(", ") for seed in range(4)]
+    for parts in captions:
+        said = dict(part.rsplit(" ", 1) for part in parts)
+        assert len(parts) == len(said) == len(GRID)
+        assert all(answers[f"Which digit is at the {spot}?"] == digit for spot, digit in said.items())
+    assert len({tuple(parts) for parts in captions}) == len(captions)
 
 
 def test_a_largest_digit_that_stands_twice_has_no_place():

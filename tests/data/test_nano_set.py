@@ -51,6 +51,15 @@ def test_rows_and_pictures_belong_together():
     assert data.group(2) == data.questions[1][0].kind
 
 
+def test_captions_come_after_the_questions_of_their_picture():
+    plain, told = make(rounds=1), make(rounds=1, captions=True)
+    assert len(told) == len(plain) + told.pictures
+    assert [told.group(row) for row in range(len(told)) if row % 5 == 4] == ["describe"] * told.pictures
+    assert [questions[:4] for questions in told.questions] == plain.questions
+    with pytest.raises(ValueError, match="5 questions"):
+        make(rounds=2, captions=True)
+
+
 def test_text_batches_are_the_batch_without_pictures():
     data = make()
     whole, text = data.batch([0, 3]), data.text_batch([0, 3])
