@@ -24,7 +24,7 @@ export const GRADE_WORDS = { 1: "again", 2: "hard", 3: "good", 4: "easy" };
 export function cardView(shell, question, turn, outcomes, counts, act) {
   const { say, bank } = shell;
   const topic = bank.topics.find(({ id }) => id === question.topic)?.title ?? question.topic;
-  const card = h("section", { class: "card", "aria-labelledby": "card-title" },
+  const card = h("section", { class: "card", "data-id": question.id, "aria-labelledby": "card-title" },
     h("p", { class: "card-tags" }, topic, " · ", bank.levels[question.level], " · ", bank.kinds[question.kind]),
     h("h2", { id: "card-title", class: "card-title", tabIndex: -1 }, question.title),
     ownAnswer(say, turn, act),

@@ -37,7 +37,7 @@ export function turnView(shell, say, turn, record, act) {
   const clock = h("p", { class: "clock", role: "timer" });
   const element = h("div", { class: "interview-turn" },
     h("div", { class: "round-bar" }, clock, h("button", { type: "button", class: "quiet", "data-act": "quit", onclick: act.quit }, say("quit"))),
-    h("section", { class: "card", "aria-labelledby": "card-title" },
+    h("section", { class: "card", "data-id": question.id, "aria-labelledby": "card-title" },
       h("p", { class: "card-tags" }, say("question", number), asked.from ? ` · ${say("followUp")}` : ""),
       h("h2", { id: "card-title", class: "card-title", tabIndex: -1 }, wording(shell, asked)),
       notes(say, asked, act),

@@ -17,10 +17,6 @@ import { WORDS, speaker } from "./words.js";
  * @property {(text: string, kind?: "warning" | "note") => void} notice shows and speaks a message
  */
 
-/** The page's module starts before the page is there, so that nothing waits for the theme's scripts. */
-const parsed = document.readyState === "loading"
-  ? new Promise(resolve => document.addEventListener("DOMContentLoaded", resolve, { once: true }))
-  : Promise.resolve();
 const opened = Store.open();
 
 /**
@@ -28,7 +24,6 @@ const opened = Store.open();
  * @param {(shell: Shell) => Promise<void>} view
  */
 export async function begin(view) {
-  await parsed;
   const main = /** @type {HTMLElement} */ (document.getElementById("practice"));
   const { root = "", app = "", lang = "zh" } = main.dataset;
   const say = speaker(WORDS, lang);
