@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lora_demo.commands.bench import bench_app
+from lora_demo.commands.memory_records import memory_app
 
 app = typer.Typer(
     name="lora-demo",
@@ -18,6 +19,7 @@ app = typer.Typer(
 data_app = typer.Typer(help="Training data: what is wrong with it.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(bench_app, name="bench")
+app.add_typer(memory_app, name="memory")
 
 
 @app.callback()
@@ -214,6 +216,23 @@ def predict_command(
         gpu=gpu,
     )
     raise typer.Exit(command.run(setting, as_json=as_json))
+
+
+@app.command()
+def plan(
+    model: Annotated[str, typer.Option(help="A preset, or a folder with config.json of a gated decoder.")],
+    gpu: Annotated[str, typer.Option(help="Card: 8gb, 12gb, 16gb, rtx4090, l40s, a100-40gb, …")] = "rtx4090",
+    seq: Annotated[int, typer.Option(min=1, help="Positions per row, image tokens included.")] = 1024,
+    supervised: Annotated[
+        int, typer.Option(min=1, help="Supervised positions per row, where logits are computed only there.")
+    ] = 128,
+    trace: Annotated[bool, typer.Option("--trace/--no-trace", help="Confirm the first proposal by a trace.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Bytes, as JSON.")] = False,
+) -> None:
+    """Which configurations fit a card, cheapest savers first. Exit 0: one fits, 1: none does, 2: bad input."""
+    from lora_demo.commands import plan as command
+
+    raise typer.Exit(command.run(model, gpu, seq, supervised, trace=trace, as_json=as_json))
 
 
 if __name__ == "__main__":

@@ -89,8 +89,8 @@ def trace_step(setting: Setting) -> tuple[Trace, int]:
     return trace_subject(build_subject(setting.model), setting)
 
 
-def trace_subject(subject: Subject, setting: Setting) -> tuple[Trace, int]:
-    """`trace_step` of a model that is built already; `setting.model` is not looked at."""
+def trace_subject(subject: Subject, setting: Setting, steps: int = 2) -> tuple[Trace, int]:
+    """`trace_step` of a model that is built already; `setting.model` is not looked at, `steps` counts for our loop."""
     adapt(subject, setting.method, adapter_dtype=torch.float32 if setting.adapter_fp32 else None)
     if setting.checkpointing:
         _checkpoint(subject)
@@ -98,7 +98,7 @@ def trace_subject(subject: Subject, setting: Setting) -> tuple[Trace, int]:
     trainable = sum(p.numel() for p in subject.model.parameters() if p.requires_grad)
     handles = watch_model(tracker, subject.model)
     with tracker, cuda_kernels(), stepping():
-        _run(setting, subject, tracker)
+        _run(setting, subject, tracker, steps)
     for handle in handles:
         handle.remove()
     return tracker.trace, trainable
@@ -110,13 +110,13 @@ def explain(setting: Setting) -> tuple[Trace, Replay]:
     return trace, replay(trace, workspace=_workspace(card(setting.gpu)))
 
 
-def _run(setting: Setting, subject: Subject, tracker: StorageTracker) -> None:
+def _run(setting: Setting, subject: Subject, tracker: StorageTracker, steps: int) -> None:
     def optimizer(model: nn.Module) -> torch.optim.Optimizer:
         return make_optimizer(setting.optimizer, list(model.parameters()))
 
     if setting.loop == "ours":
         size = Size(setting.batch, setting.length, setting.supervised)
-        loops.trace_ours(subject, tracker, optimizer, size, accumulation=setting.accumulation)
+        loops.trace_ours(subject, tracker, optimizer, size, accumulation=setting.accumulation, steps=steps)
     elif setting.loop == "plain":
         lengths = [setting.length] * 2
         loops.trace_plain(subject.language_model, tracker, optimizer, setting.batch, lengths, padded=False)

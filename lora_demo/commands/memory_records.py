@@ -1,0 +1,99 @@
+"""`lora-demo memory …`: the records behind the memory pages, and the closed form's coefficients."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import typer
+
+memory_app = typer.Typer(help="Records and coefficients behind the memory pages.", no_args_is_help=True)
+
+
+@memory_app.command("closed-form")
+def closed_form() -> None:
+    """Solve the closed form's coefficients from traces and write lora_demo/memory/closed_form.json (minutes)."""
+    from lora_demo.memory.closed_form_file import write
+
+    write(typer.echo)
+
+
+@memory_app.command("validate")
+def validate() -> None:
+    """Predict every open published run and write qa/records/memory-validation.json. Exit 1: a bound is broken."""
+    record = validation_record(typer.echo)
+    _save(record)
+    errors = [abs(run["error"]) for run in record["samples"]["runs"].values()]
+    typer.echo(f"median {statistics.median(errors):.2%}, worst {max(errors):.2%}")
+    raise typer.Exit(statistics.median(errors) > 0.01 or max(errors) > 0.05)
+
+
+@memory_app.command("waterfall")
+def waterfall() -> None:
+    """Trace full fine-tuning with one more saver at a time and write qa/records/memory-waterfall.json."""
+    _save(waterfall_record(typer.echo))
+
+
+@memory_app.command("closed-form-check")
+def closed_form_check() -> None:
+    """Hold the closed form against the trace on drawn settings and write qa/records/memory-closed-form.json."""
+    from lora_demo.memory.closed_form_check import LIMIT, compare_drawn
+
+    samples = compare_drawn(typer.echo)
+    _save({"name": "memory-closed-form", "configuration": {"limit": LIMIT}, "samples": samples})
+    raise typer.Exit(max(abs(one["error"]) for one in samples["drawn"]) > LIMIT)
+
+
+def validation_record(report: Callable[[str], None]) -> dict[str, Any]:
+    """Every open run: measured, predicted, and what the rules of thumb say."""
+    from lora_demo.memory.published_lengths import BATCH, LONGEST, SHORTEST_BEFORE
+    from lora_demo.memory.published_runs import compare, published_runs
+    from lora_demo.memory.rules_of_thumb import said
+    from lora_demo.results.paths import records_dir
+
+    runs = {}
+    for run in published_runs(records_dir()):
+        found = compare(run)
+        runs[run.name] = {
+            "measured": run.reserved,
+            "predicted": found.predicted,
+            "error": found.error,
+            "seconds": round(found.seconds, 1),
+            "trainable": [found.trainable, run.trainable],
+            "rules": said(run.trainable, full=run.adapter_config is None),
+        }
+        report(f"{run.name}: {found.error:+.2%}")
+    lengths = {"batch": BATCH, "longest": LONGEST, "shortest_before": SHORTEST_BEFORE}
+    return {"name": "memory-validation", "configuration": {"loop": "published", **lengths}, "samples": {"runs": runs}}
+
+
+def waterfall_record(report: Callable[[str], None]) -> dict[str, Any]:
+    """Peak and parts of each step of the way, and what is alive at the first and the last peak."""
+    from lora_demo.memory.alive import tree
+    from lora_demo.memory.predict import explain
+    from lora_demo.memory.waterfall import STEPS
+
+    steps, trees = [], {}
+    for name, setting in STEPS.items():
+        trace, replay = explain(setting)
+        steps.append({"name": name, "setting": asdict(setting), "peak": replay.peak_allocated, "parts": replay.parts})
+        if name in (next(iter(STEPS)), list(STEPS)[-1]):
+            trees[name] = tree(trace, replay)
+        report(f"{name}: {replay.peak_allocated / 2**30:.2f} GiB")
+    return {
+        "name": "memory-waterfall",
+        "configuration": {"kind": "predicted"},
+        "samples": {"steps": steps, "alive": trees},
+    }
+
+
+def _save(parts: dict[str, Any]) -> None:
+    from lora_demo.results.paths import records_dir
+    from lora_demo.results.record import Record, installed_versions, today
+
+    record = Record(
+        **parts, seed=None, device="none: traced on the meta device", versions=installed_versions(), date=today()
+    )
+    typer.echo(record.save(records_dir()))

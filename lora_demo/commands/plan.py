@@ -1,0 +1,75 @@
+"""`lora-demo plan`: which configurations fit a card, ranked, with the reason."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from lora_demo.memory.cards import Card, UnknownCard, card
+from lora_demo.memory.closed_form import Request
+from lora_demo.memory.decoder_config import decoder
+from lora_demo.memory.errors import BuildError
+from lora_demo.memory.plan import Proposal, proposals
+from lora_demo.results.units import GIB
+
+
+def run(model: str, gpu: str, length: int, supervised: int, *, trace: bool, as_json: bool) -> int:
+    """Propose and print; 1 when nothing fits, 2 for bad input."""
+    try:
+        device = card(gpu)
+        if length <= supervised:
+            raise BuildError(f"--seq {length} must be longer than --supervised {supervised}")
+        found = proposals(decoder(model), device, length, supervised)
+        traced = _traced(model, found[0].request, gpu) if trace and found[0].fits else None
+    except (BuildError, UnknownCard) as error:
+        Console(stderr=True).print(str(error), markup=False)
+        return 2
+    if as_json:
+        print(json.dumps(_json(found, device, traced), indent=1))
+    else:
+        _show(found, device, traced, f"{model} · {length} positions")
+    return 0 if found[0].fits else 1
+
+
+def reason(one: Proposal, device: Card) -> str:
+    """One sentence: what was needed to fit, or what is missing."""
+    if not one.fits:
+        return f"even with {', '.join(one.savers)} it lacks {(one.needs - device.budget) / GIB:.1f} GiB"
+    room = (device.budget - one.needs) / GIB
+    return f"{'with ' + ', '.join(one.savers) if one.savers else 'as it is'}; {room:.1f} GiB to spare at batch 1"
+
+
+def _traced(model: str, request: Request, gpu: str) -> int | None:
+    """Reserved bytes of the first proposal by the trace; None where the trace has no such setting."""
+    from pathlib import Path
+
+    from lora_demo.memory.closed_form_check import setting_of
+    from lora_demo.memory.predict import predict
+    from lora_demo.models.presets import PRESETS
+
+    if request.base != "bf16" or not (model in PRESETS or Path(model).is_dir()):
+        return None
+    return predict(setting_of(model, request)).peak_reserved
+
+
+def _json(found: list[Proposal], device: Card, traced: int | None) -> dict[str, Any]:
+    rows = [{**asdict(one), "fits": one.fits, "reason": reason(one, device)} for one in found]
+    return {"gpu": device.name, "budget": device.budget, "first_traced": traced, "proposals": rows}
+
+
+def _show(found: list[Proposal], device: Card, traced: int | None, title: str) -> None:
+    console = Console()
+    table = Table(title=f"{title} · {device.name}, {device.budget / GIB:.2f} GiB for the process")
+    for head in ("method", "needs, GiB", "rows", "positions", "reason"):
+        table.add_column(head, justify="right" if head in ("needs, GiB", "rows", "positions") else "left")
+    for one in found:
+        rows, positions = (str(one.batch), str(one.length)) if one.fits else ("-", "-")
+        table.add_row(one.method, f"{one.needs / GIB:.2f}", rows, positions, reason(one, device))
+    console.print(table)
+    console.print("rows: largest batch at this length; positions: largest length at batch 1 (closed form).")
+    if traced is not None:
+        console.print(f"The first proposal, traced: {traced / GIB:.2f} GiB reserved.")

@@ -1,0 +1,52 @@
+"""The closed form's dimensions of a model: a preset's, or read from a folder's config.json."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any
+
+from lora_demo.memory.closed_form import Dimensions, data, model_dimensions
+from lora_demo.memory.errors import BuildError
+
+FAMILIES = {"gemma": "gemma", "llama": "llama", "mistral": "llama", "qwen2": "llama", "qwen3": "llama"}
+FIELDS = (
+    "num_hidden_layers",
+    "hidden_size",
+    "intermediate_size",
+    "num_attention_heads",
+    "vocab_size",
+)
+
+
+def decoder(model: str) -> Dimensions:
+    """Raises BuildError for an unknown name (near names), a missing field (its name) or another architecture."""
+    if model in data()["models"]:
+        return model_dimensions(model)
+    file = Path(model) / "config.json"
+    if not file.is_file():
+        known = list(data()["models"])
+        near = difflib.get_close_matches(model, known, n=3, cutoff=0.4) or known
+        raise BuildError(f"model {model!r}: neither one of {', '.join(near)} nor a folder with config.json")
+    return _read(json.loads(file.read_text(encoding="utf-8")), file)
+
+
+def _read(config: Any, file: Path) -> Dimensions:
+    kind = config.get("model_type")
+    if kind not in FAMILIES:
+        raise BuildError(f"{file}: model_type {kind!r} is not in the closed form ({', '.join(FAMILIES)}); use predict")
+    if missing := [name for name in FIELDS if not isinstance(config.get(name), int)]:
+        raise BuildError(f"{file}: lacks {', '.join(missing)}")
+    heads = config["num_attention_heads"]
+    return Dimensions(
+        family=FAMILIES[kind],
+        layers=config["num_hidden_layers"],
+        hidden=config["hidden_size"],
+        intermediate=config["intermediate_size"],
+        heads=heads,
+        kv_heads=config.get("num_key_value_heads") or heads,
+        head_dim=config.get("head_dim") or config["hidden_size"] // heads,
+        vocabulary=config["vocab_size"],
+        tied=config.get("tie_word_embeddings", kind == "gemma"),
+    )

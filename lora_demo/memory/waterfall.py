@@ -1,0 +1,21 @@
+"""From the naive peak of full fine-tuning to a step that fits 8 GB: one saver at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lora_demo.memory.predict import Setting
+
+NAIVE = Setting("mgm-2b", "full", length=2048, optimizer="foreach")
+_FUSED = replace(NAIVE, optimizer="fused")
+_SELECTED = replace(_FUSED, supervised=64)
+_RECOMPUTED = replace(_SELECTED, checkpointing=True)
+STEPS: dict[str, Setting] = {
+    "naive": NAIVE,
+    "fused": _FUSED,
+    "selected": _SELECTED,
+    "recompute": _RECOMPUTED,
+    "adamw8bit": replace(_RECOMPUTED, optimizer="adamw8bit"),
+    "lora": replace(_RECOMPUTED, method="lora:r=16,targets=all"),
+}
+"""Each changes one thing of the one before; LoRA's few parameters afford fused AdamW again."""
