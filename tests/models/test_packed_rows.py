@@ -49,8 +49,12 @@ def test_under_a_block_mask_restarting_rotary_positions_changes_nothing(gemma, a
     assert deviation(running, alone) < 1e-5
 
 
-def test_restarting_positions_are_recognised_unless_a_mask_is_given(gemma, alone, deviation):
+def test_restarting_positions_are_recognised_unless_a_mask_or_a_cache_is_given(gemma, alone, deviation):
     recognised = gemma(ROW, position_ids=RESTARTED, use_cache=False).logits
     assert deviation(recognised, alone) < 1e-5
-    leaking = gemma(ROW, position_ids=RESTARTED, attention_mask=torch.ones_like(ROW), use_cache=False).logits
-    assert deviation(leaking, alone) > 0.05
+    masked = gemma(ROW, position_ids=RESTARTED, attention_mask=torch.ones_like(ROW), use_cache=False).logits
+    assert deviation(masked, alone) > 0.05
+    # the configuration's default keeps a cache, in training mode too
+    assert gemma.config.use_cache
+    cached = gemma.train()(ROW, position_ids=RESTARTED).logits
+    assert deviation(cached, alone) > 0.05
