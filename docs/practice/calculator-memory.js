@@ -3,7 +3,8 @@
 /** @typedef {import("./calculator-models.js").Dims} Dims */
 /** @typedef {import("./calculator-counts.js").Target} Target */
 /** @typedef {Record<string, number>} Terms monomial -> bytes */
-/** @typedef {{ trained?: number, frozen?: number, [moment: string]: number | Terms | undefined }} Image */
+/** For vision-language models: parameters beside the decoder, and bytes per image alive at each moment of a method. */
+/** @typedef {{ trained?: number, frozen?: number, full?: Record<string, Terms>, lora?: Record<string, Terms> }} Image */
 /**
  * A decoder as the closed form knows it.
  * @typedef {{
@@ -156,7 +157,7 @@ function partsAt(form, moment, terms, model, request, values) {
   if (moment === "update") parts.temporaries = width * weighed(optimizer.update, values);
   parts.logits ??= 0;
   Object.assign(parts, weights(form, model, request, values.P, width));
-  for (const [kind, bytes] of Object.entries(/** @type {Terms} */ (model.image?.[moment] ?? {}))) parts[kind] = (parts[kind] ?? 0) + request.batch * bytes;
+  for (const [kind, bytes] of Object.entries(model.image?.[request.method]?.[moment] ?? {})) parts[kind] = (parts[kind] ?? 0) + request.batch * bytes;
   parts.temporaries = (parts.temporaries ?? 0) + form.workspace;
   return Object.fromEntries(Object.entries(parts).map(([kind, bytes]) => [kind, halfEven(bytes)]));
 }
@@ -181,3 +182,40 @@ function halfEven(bytes) {
   const below = Math.floor(bytes), rest = bytes - below;
   return rest > 0.5 || (rest === 0.5 && below % 2) ? below + 1 : below;
 }
+
+/**
+ * How each part of the highest moment comes about, in the form's own variables.
+ * @param {Form} form @param {Shape} model @param {Request} request @param {string} moment @returns {Record<string, string>}
+ */
+export function formulas(form, model, request, moment) {
+  const terms = variant(form, model, request)[moment], full = request.method === "full";
+  const width = request.adapterFp32 && !full ? 4 : 2;
+  /** @type {Record<string, string>} */
+  const found = {};
+  for (const [kind, some] of Object.entries(terms)) found[kind] = written(some);
+  if (moment === "update") found.temporaries = written(form.optimizers[request.optimizer].update, width);
+  for (const [kind, bytes] of Object.entries(model.image?.[request.method]?.[moment] ?? {})) {
+    found[kind] = [found[kind], `${count(bytes)}·B`].filter(Boolean).join(" + ");
+  }
+  found.temporaries = [found.temporaries, count(form.workspace)].filter(Boolean).join(" + ");
+  found.weights_trainable = `${width}·P`;
+  found.optimizer = `${form.optimizers[request.optimizer].state[width]}·P`;
+  const packed = full ? 2 : form.bases[request.base].bytes;
+  found.weights_frozen = full ? "2·(N − P)" : packed === 2 ? "2·N" : `2·(N − Nₗ) + ${round(packed)}·Nₗ`;
+  return found;
+}
+
+/** 34 × L·B·T·h reads as 34·L·B·T·h. @param {Terms} terms @param {number} [times] */
+function written(terms, times = 1) {
+  const products = Object.entries(terms).map(([name, bytes]) => {
+    const factor = round(bytes * times), product = name.replaceAll("*", "·").replace("/", " / ");
+    return product === "1" ? factor : factor === "1" ? product : `${factor}·${product}`;
+  });
+  return products.join(" + ").replaceAll("+ -", "− ");
+}
+
+/** @param {number} number */
+const round = number => String(Number(number.toPrecision(3)));
+
+/** @param {number} bytes */
+const count = bytes => `${round(bytes / MIB)} MiB`;

@@ -1,7 +1,7 @@
 /* What settings amount to: counts always, a peak where the closed form has one. Pure. */
 
 import { baseTotal, CountError, sum, trainedTerms } from "./calculator-counts.js";
-import { estimate, OutOfForm, shapeOf } from "./calculator-memory.js";
+import { estimate, formulas, OutOfForm, shapeOf } from "./calculator-memory.js";
 import { NAMES } from "./calculator-models.js";
 import { dimsOf, OWN } from "./calculator-state.js";
 
@@ -10,8 +10,9 @@ import { dimsOf, OWN } from "./calculator-state.js";
 /** @typedef {import("./calculator-memory.js").Estimate} Estimate */
 /** @typedef {import("./calculator-counts.js").Term} Term */
 /** @typedef {{ terms: Term[], trained: number, total: number, file: number }} Counted */
+/** A peak with the formula of each of its parts. @typedef {Estimate & { formulas: Record<string, string> }} Memory */
 /** `memory` is null where there is no closed form; `why` then says what is missing. */
-/** @typedef {{ counted: Counted, memory: Estimate | null, why: "no-closed-form" | "length-too-short" | null }} Result */
+/** @typedef {{ counted: Counted, memory: Memory | null, why: "no-closed-form" | "length-too-short" | null }} Result */
 
 /** Positions that an image takes in MGM-2B's sequence, and the fewest that leave room for words. */
 export const SHORTEST_WITH_IMAGE = 576 + 3;
@@ -33,15 +34,19 @@ export function count(s) {
   return { terms, trained, total, file };
 }
 
-/** @param {Settings} s @param {Form} form @returns {Estimate | null} */
+/** @param {Settings} s @param {Form} form @returns {Memory | null} */
 function peak(s, form) {
   const method = s.method === "qlora" ? "lora" : s.method;
   if (method !== "lora" && method !== "full") return null;
+  const model = formShape(s, form);
+  /** @type {import("./calculator-memory.js").Request} */
+  const request = {
+    method, rank: s.size, targets: s.targets, batch: s.batch, length: s.length, supervised: s.logits || null,
+    checkpointing: s.checkpointing, adapterFp32: s.adapter === "float32", optimizer: s.optimizer, base: s.method === "qlora" ? "nf4" : "bf16",
+  };
   try {
-    return estimate(form, formShape(s, form), {
-      method, rank: s.size, targets: s.targets, batch: s.batch, length: s.length, supervised: s.logits || null,
-      checkpointing: s.checkpointing, adapterFp32: s.adapter === "float32", optimizer: s.optimizer, base: s.method === "qlora" ? "nf4" : "bf16",
-    });
+    const found = estimate(form, model, request);
+    return { ...found, formulas: formulas(form, model, request, found.moment) };
   } catch (error) {
     if (error instanceof OutOfForm) return null;
     throw error;

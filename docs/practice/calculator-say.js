@@ -14,8 +14,8 @@ import { short } from "./calculator-state.js";
 
 /** @type {Record<Kind, Record<Lang, string>>} */
 const PARTS = {
-  weights_frozen: { zh: "冻结的权重", en: "frozen weights" },
-  weights_trainable: { zh: "要训的权重", en: "trained weights" },
+  weights_frozen: { zh: "冻结权重", en: "frozen weights" },
+  weights_trainable: { zh: "可训权重", en: "trained weights" },
   gradients: { zh: "梯度", en: "gradients" },
   optimizer: { zh: "优化器状态", en: "optimizer state" },
   activations: { zh: "激活", en: "activations" },
@@ -54,8 +54,8 @@ export function sayCount(s, count, lang) {
   const file = spokenBytes(count.file, lang), whole = s.method === "full";
   const dtype = whole ? "bf16" : s.adapter === "float32" ? "fp32" : "bf16";
   if (lang === "zh") {
-    const part = count.trained === count.total ? "全部参数都训" : `占基座的${gap(share)}`;
-    return `${count.name} ${methodPhrase(s, lang)}：训${gap(trained)}个参数，${part}；${whole ? "整个模型" : "适配器"}按 ${dtype} 存，文件${gap(file)}。`;
+    const part = count.trained === count.total ? "也就是全部" : `占基座${gap(share)}`;
+    return `${count.name}，${methodPhrase(s, lang)}：要训${gap(trained)}个参数，${part}；${whole ? "整个模型" : "适配器"}按 ${dtype} 存，文件${gap(file)}。`;
   }
   const part = count.trained === count.total ? "all of them" : `${share} of the base`;
   return `${count.name}, ${methodPhrase(s, lang)}: ${trained} parameters train, ${part}; saved in ${dtype}, the ${whole ? "whole model" : "adapter"} is ${file} on disk.`;
@@ -68,7 +68,7 @@ const gap = text => (/^[0-9]/.test(text) ? ` ${text}` : text);
 export function sayMemory(s, found, card, lang) {
   const zh = lang === "zh", left = card.budget - found.peak;
   const sizes = ranked(found).map(([kind, bytes]) => [PARTS[kind][lang], spokenBytes(bytes, lang, false)]);
-  const listed = sizes.slice(0, 3).map(([part, bytes]) => (zh ? `${part}${bytes}` : `${part} ${bytes}`)).join(zh ? "，" : ", ");
+  const listed = sizes.slice(0, 3).map(([part, bytes]) => `${part}${zh && !/[a-z]$/.test(part) ? "" : " "}${bytes}`).join(zh ? "，" : ", ");
   const peak = spokenBytes(found.peak, lang, false), room = spokenBytes(Math.abs(left), lang, false), budget = spokenBytes(card.budget, lang, false);
   const saver = advice(s, ranked(found)[0][0], lang);
   if (zh) {

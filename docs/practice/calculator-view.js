@@ -6,6 +6,7 @@ import { h } from "./dom.js";
 
 /** @typedef {import("./calculator-result.js").Counted} Counted */
 /** @typedef {import("./calculator-memory.js").Estimate} Estimate */
+/** @typedef {import("./calculator-result.js").Memory} Memory */
 /** @typedef {import("./calculator-words.js").Say} Say */
 /** @typedef {import("./calculator-words.js").Word} Word */
 /** @typedef {{ name: string, budget: number }} Card */
@@ -35,6 +36,18 @@ export function termsView(counted, say) {
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, say("part")), h("th", { scope: "col" }, say("formula")), h("th", { scope: "col" }, say("parameters")))),
     h("tbody", {}, rows),
     h("tfoot", {}, h("tr", {}, h("th", { scope: "row" }, say("total")), h("td", {}), h("td", {}, whole(counted.trained)))));
+}
+
+/** How the peak comes about: each part in the formula's own letters. @param {Memory} found @param {Say} say */
+export function formulaView(found, say) {
+  const rows = KINDS.filter(kind => found.parts[kind] > 0).map(kind => h("tr", {},
+    h("th", { scope: "row" }, say(WORD[kind])), h("td", { class: "calc-sum" }, found.formulas[kind]), h("td", {}, shortBytes(found.parts[kind]))));
+  return [
+    h("p", {}, say("moment", say(/** @type {Word} */ (found.moment))), " ", say("letters")),
+    h("table", { class: "calc-table" },
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, say("part")), h("th", { scope: "col" }, say("formula")), h("th", { scope: "col" }, say("bytes")))),
+      h("tbody", {}, rows)),
+  ];
 }
 
 /** A target keeps its own name, the rest has a word. @param {string} of @param {Say} say */

@@ -8,7 +8,10 @@ const zh = {
   training: "一步怎么训", batch: "batch", length: "长度 T", adapter: "适配器精度", float32: "fp32（PEFT 默认）", bfloat16: "bf16",
   optimizer: "AdamW 实现", checkpointing: "激活检查点", logits: "logits", whole: "每个位置都算", selected: "只算有监督的位置", positions: "每行几个位置", card: "显卡",
   trainable: "训练的参数", share: "占基座", file: "适配器文件", "model-file": "模型文件（bf16）", base: "基座共", parameters: "参数",
-  how: "参数怎么数的", formula: "算式", memory: "一步的峰值显存", part: "部分", bytes: "大小", budget: "这张卡能用",
+  how: "参数怎么数的", formula: "算式", "how-memory": "峰值怎么算的", moment: "这一步最高的时刻在{n}。",
+  letters: "L 层数，h 隐藏宽度，f MLP 宽度，q、k 注意力和 KV 的总宽，heads 头数，d 头维度，V 词表，B 行数，T 长度，S 有 logits 的位置，r 秩，n 每层挂几个，sin、sout 挂载层输入、输出宽度之和，uin 不重复的输入宽度之和，P 训练的参数，N 全部参数，Nₗ 线性层参数，big 最大的可训张量。数字以字节计，由逐步追踪解出。",
+  forward: "前向", loss: "算损失时", backward_start: "反向开头", backward_end: "反向末尾", clip: "梯度裁剪", update: "优化器更新",
+  memory: "一步的峰值显存", part: "部分", bytes: "大小", budget: "这张卡能用",
   weights_frozen: "冻结的权重", weights_trainable: "训练的权重", gradients: "梯度", optimizer_part: "优化器状态", activations: "激活", logits_part: "logits",
   temporaries: "临时量", free: "还空着", total: "合计",
   fits: "放得下", "too-large": "放不下", say: "面试时这么说", "other-language": "英文怎么说", share_link: "复制链接", copied: "已复制", "link-hint": "地址栏里带着全部设置，复制给别人就是同一个结果。",
@@ -33,7 +36,10 @@ const en = {
   training: "One training step", batch: "Batch", length: "Length T", adapter: "Adapter precision", float32: "fp32 (PEFT's default)", bfloat16: "bf16",
   optimizer: "AdamW implementation", checkpointing: "Activation checkpointing", logits: "Logits", whole: "at every position", selected: "at supervised positions only", positions: "positions per row", card: "Card",
   trainable: "Trained parameters", share: "of the base", file: "Adapter file", "model-file": "Model file (bf16)", base: "Base in all", parameters: "parameters",
-  how: "Where the count comes from", formula: "Sum", memory: "Peak memory of a step", part: "Part", bytes: "Size", budget: "This card offers",
+  how: "Where the count comes from", formula: "Formula", "how-memory": "Where the peak comes from", moment: "The step is highest {n}.",
+  letters: "L layers, h hidden width, f MLP width, q and k the widths of all heads and of all KV heads, heads their number, d head dimension, V vocabulary, B rows, T length, S positions with logits, r rank, n targets per layer, sin and sout the sums of their input and output widths, uin the sum of distinct inputs, P trained parameters, N all parameters, Nₗ those of the linear layers, big the largest trained tensor. Factors are bytes, solved from traced steps.",
+  forward: "in the forward pass", loss: "at the loss", backward_start: "as the backward pass begins", backward_end: "as the backward pass ends", clip: "at gradient clipping", update: "at the optimizer's update",
+  memory: "Peak memory of a step", part: "Part", bytes: "Size", budget: "This card offers",
   weights_frozen: "Frozen weights", weights_trainable: "Trained weights", gradients: "Gradients", optimizer_part: "Optimizer state", activations: "Activations", logits_part: "Logits",
   temporaries: "Temporaries", free: "Free", total: "Total",
   fits: "fits", "too-large": "does not fit", say: "How to say it", "other-language": "In Chinese", share_link: "Copy link", copied: "Copied", "link-hint": "The address holds every setting: send it, and others see the same result.",
@@ -51,6 +57,7 @@ const en = {
 
 export const WORDS = { zh, en };
 /** @typedef {keyof typeof zh} Word */
+/** @typedef {(word: Word, n?: string | number) => string} Say */
 
 /** Method names as people write them. @type {Record<import("./calculator-counts.js").Method, Record<"zh" | "en", string>>} */
 export const METHOD_NAMES = {
@@ -67,10 +74,3 @@ export const METHOD_NAMES = {
   bitfit: { zh: "BitFit（只训 bias）", en: "BitFit (biases only)" },
   layernorm: { zh: "只训 norm", en: "Norm gains only" },
 };
-
-/** @typedef {(word: Word, n?: string | number) => string} Say */
-
-/** @param {"zh" | "en"} lang @returns {Say} */
-export function speak(lang) {
-  return (word, n = "") => WORDS[lang][word].replace("{n}", String(n));
-}

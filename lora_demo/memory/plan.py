@@ -7,9 +7,10 @@ A way is a method with a ladder of savers; each rung adds one, in the order of w
     recomputed activations    about a third more compute
     8-bit AdamW               coarser moments (full fine-tuning; LoRA's are small)
 
-A packed base (QLoRA) is a method of its own: it costs quality and slower layers. For each method the first rung that fits batch 1 at the asked length is proposed, with the largest batch at that length
-and the largest length at batch 1. What the allocator reserves beyond the formula's bytes is allowed for with SLACK, the
-largest ratio among the drawn settings of `closed_form_check`, rounded up.
+A packed base (QLoRA) is a method of its own: it costs quality and slower layers. For each method the first rung that
+fits batch 1 at the asked length is proposed, with the largest batch at that length and the largest length at batch 1.
+What the allocator reserves beyond the formula's bytes is allowed for with SLACK, the largest ratio among the drawn
+settings of `closed_form_check`, rounded up.
 """
 
 from __future__ import annotations

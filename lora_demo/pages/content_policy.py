@@ -1,4 +1,4 @@
-"""The Content-Security-Policy of a page: scripts and styles of our own site, the theme's inline snippets by their digest."""
+"""The Content-Security-Policy of a page: our own scripts and styles, the theme's inline snippets by their digest."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from lora_demo.pages import judged, links
+from lora_demo.pages import judged, links, memory_views
 from lora_demo.pages.content import Content
 from lora_demo.pages.language import LEVELS
 from lora_demo.pages.question import Question
@@ -72,4 +72,8 @@ LISTS: dict[str, Callable[..., str]] = {
     "printable": printable,
     "mutants": judged.mutants,
     "properties": judged.properties,
+    "memory-waterfall": memory_views.waterfall,
+    "memory-alive": memory_views.alive,
+    "memory-errors": memory_views.errors,
+    "memory-validation": memory_views.validation,
 }

@@ -1,4 +1,4 @@
-"""What the practice app reads: every question with its answer, rubric and follow-ups as HTML, one language at a time."""
+"""What the practice app reads: each question with its answer, rubric and follow-ups as HTML, in one language."""
 
 from __future__ import annotations
 
@@ -61,7 +61,11 @@ def follow_ups(question: Question, expander: Expander) -> list[dict[str, str]]:
     """What the interviewer asks next, the short answer, and the question that it leads to."""
     text = question.answers[expander.lang]["follow-ups"].text
     return [
-        {"ask": inline(expander.expand(found["ask"])), "answer": inline(expander.expand(found["answer"])), "to": found["to"]}
+        {
+            "ask": inline(expander.expand(found["ask"])),
+            "answer": inline(expander.expand(found["answer"])),
+            "to": found["to"],
+        }
         for found in _FOLLOW_UP.finditer(text)
         if found["to"] in expander.content.questions
     ]

@@ -16,7 +16,7 @@ _UNUSED = ("notebooks/", "/lunr/", "workers/search.")
 
 
 def service_worker(site: Path, source: str, serving: bool) -> str:
-    """The worker's code. `serving`: pages come from the server while it answers, and from the store when it does not."""
+    """The worker's code. `serving`: pages come from the server while it answers, otherwise from the store."""
     files = kept_files(site)
     facts = {"serving": serving, "first": FIRST, "files": files}
     version = hashlib.sha256(json.dumps([files, source]).encode()).hexdigest()[:12]

@@ -115,6 +115,7 @@ def _wheel() -> Path | None:
 
 def _advice(name: str, version: str, reason: str) -> str:
     return (
-        f"docs/practice: {name} {version} is not there and could not be fetched ({reason}). Connect to the npm registry "
-        f"(or set npm's `registry` to a mirror) and run the same command again; the practice pages cannot work without it"
+        f"docs/practice: {name} {version} is not there and could not be fetched ({reason}). Connect to the npm "
+        "registry (or set npm's `registry` to a mirror) and run the same command again; "
+        "the practice pages cannot work without it"
     )

@@ -2,10 +2,10 @@
 
 Known differences, each computed here and none of them waved through:
 
-- ts-fsrs rounds stability and difficulty to eight decimals after every review, so stability agrees to a millionth of itself.
-- ts-fsrs keeps the four buttons apart: hard <= good, and good and easy a day further than the one before. `fsrs` does not.
+- ts-fsrs rounds stability and difficulty to eight decimals after every review: stability agrees to a millionth of it.
+- ts-fsrs keeps the four buttons apart: hard <= good, good and easy a day further than the one before; `fsrs` does not.
 - Of an interval halfway between two days `fsrs` takes the even one, ts-fsrs the later one.
-- `fsrs` counts elapsed days in spans of 24 hours, ts-fsrs by calendar date (ours: the practice day that begins at four).
+- `fsrs` counts elapsed days in spans of 24 hours, ts-fsrs by date (ours: the practice day that begins at four).
   The histories are drawn so that both count the same; `test_days_are_counted_by_date` shows the difference itself.
 """
 

@@ -31,7 +31,7 @@ def test_a_package_with_another_digest_is_refused(tmp_path: Path, monkeypatch: p
     fake = tmp_path / "npm.py"
     fake.write_text("import sys, pathlib; pathlib.Path(sys.argv[4], 'a.tgz').write_bytes(b'not the package')")
     monkeypatch.setattr(vendored, "npm", lambda: [sys.executable, str(fake)])
-    with pytest.raises(vendored.NotInstalled, match="digest is sha512-.*pins sha512-other"):
+    with pytest.raises(vendored.NotInstalled, match=r"digest is sha512-.*pins sha512-other"):
         vendored.ensure(tmp_path)
 
 
@@ -65,7 +65,8 @@ def test_most_questions_have_follow_ups_that_lead_somewhere() -> None:
 
 
 def test_a_policy_admits_exactly_the_inline_scripts_of_its_page() -> None:
-    page = '<head><meta charset="utf-8"><script>one()</script><script src="a.js"></script></head><script type="application/json">{}</script>'
+    scripts = '<script>one()</script><script src="a.js"></script>'
+    page = f'<head><meta charset="utf-8">{scripts}</head><script type="application/json">{{}}</script>'
     written = content_policy.with_policy(page)
     assert content_policy.inline_scripts(page) == ["one()"]
     assert written.count("sha256-") == 1
@@ -78,7 +79,15 @@ def test_a_policy_admits_exactly_the_inline_scripts_of_its_page() -> None:
 
 
 def test_kept_files_are_those_of_the_site_without_notebooks_and_copies(tmp_path: Path) -> None:
-    for name in ("index.html", "en/index.html", "q/a/index.html", "notebooks/n/index.html", "download/site.zip", "sw.js", "a.js.map"):
+    for name in (
+        "index.html",
+        "en/index.html",
+        "q/a/index.html",
+        "notebooks/n/index.html",
+        "download/site.zip",
+        "sw.js",
+        "a.js.map",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     assert set(service_worker.kept_files(tmp_path)) == {"", "en/", "q/a/"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lora_demo.figures.catalogue.conventions import bytes_per_parameter
+from lora_demo.figures.catalogue.mgm2b_parts import embedding
 from lora_demo.figures.counting import lora
 from lora_demo.figures.geometry import gemma_2b
 from lora_demo.figures.registry import both, figure
@@ -11,13 +12,9 @@ from lora_demo.results.units import BYTES_PER_VALUE
 NEW_TOKENS = 10
 
 
-def _embedding() -> int:
-    return gemma_2b().get_input_embeddings().weight.numel()
-
-
 @figure("mgm2b.embedding.bf16", unit="B", title=both("Gemma-2B 词嵌入的 bf16 大小", "Gemma-2B's embedding in bf16"))
 def size() -> int:
-    return _embedding() * BYTES_PER_VALUE["bfloat16"]
+    return embedding() * BYTES_PER_VALUE["bfloat16"]
 
 
 @figure(
@@ -27,7 +24,7 @@ def size() -> int:
     conditions=both("纯 bf16 AdamW：权重、梯度、两个矩", "pure bf16 AdamW: weight, gradient, two moments"),
 )
 def states() -> int:
-    return int(_embedding() * bytes_per_parameter("full_bf16"))
+    return int(embedding() * bytes_per_parameter("full_bf16"))
 
 
 @figure(
@@ -36,7 +33,7 @@ def states() -> int:
     title=both("词嵌入的参数量与 LoRA r=16 全挂之比", "parameters of the embedding over LoRA r=16 on all linears"),
 )
 def over_lora() -> float:
-    return _embedding() / lora("gemma-2b", "all", 16)
+    return embedding() / lora("gemma-2b", "all", 16)
 
 
 @figure(

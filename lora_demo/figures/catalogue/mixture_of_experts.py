@@ -125,5 +125,6 @@ def compressed_cache() -> int:
 )
 def cache_saving() -> float:
     config = DeepseekV3Config()
+    assert config.v_head_dim is not None
     per_head = config.qk_nope_head_dim + config.qk_rope_head_dim + config.v_head_dim
     return config.num_attention_heads * per_head / (config.kv_lora_rank + config.qk_rope_head_dim)
