@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from accelerate import Accelerator
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from lora_demo.training import checkpoint
+from lora_demo.training import adaptive_rank, checkpoint
 from lora_demo.training.accelerated import AcceleratedEngine
 from lora_demo.training.display import Display, Quiet
 from lora_demo.training.evaluation import Evaluation, evaluate
@@ -60,7 +60,10 @@ class StepInputs(Dataset[list[list[int]]]):
 
 
 class Loop:
-    """One run of a recipe on a prepared model. `folder` receives metrics and checkpoints."""
+    """One run of a recipe on a prepared model. `folder` receives metrics and checkpoints.
+
+    watch  told of every evaluation; what it raises ends the run
+    """
 
     def __init__(
         self,
@@ -71,13 +74,16 @@ class Loop:
         folder: Path,
         accelerator: Accelerator,
         display: Display | None = None,
+        watch: Callable[[int, Evaluation], None] | None = None,
     ) -> None:
         self.recipe, self.train, self.validation = recipe, train, validation
         self.folder, self.checkpoints = folder, folder / "checkpoints"
-        self.accelerator, self.display = accelerator, display or Quiet()
+        self.accelerator, self.display, self.watch = accelerator, display or Quiet(), watch
         self.bare = model.to(accelerator.device)
         settings = recipe.optimizer.model_dump()
         self.model, self.optimizer = accelerator.prepare(model, build(model.parameters(), **settings))
+        if recipe.adaptive_rank is not None:
+            adaptive_rank.attach(self.bare, self.optimizer, recipe.adaptive_rank, recipe.steps)
         self.engine = AcceleratedEngine(accelerator, recipe.precision)
         forward = {} if recipe.method.name == "towers" else {"supervised_only": recipe.supervised_only}
         self.options = StepOptions(clip_norm=recipe.clip_norm, forward=forward)
@@ -185,6 +191,8 @@ class Loop:
             metrics.write(step=self.progress.step, evaluation=self.last.to_json())
         self.display.say(f"step {self.progress.step}: {self.last.accuracy:.1%} of {self.last.rows} answers right")
         self._note_best(self.last)
+        if self.watch is not None:
+            self.watch(self.progress.step, self.last)
         return plan.patience is not None and self.progress.stale >= plan.patience
 
     def _note_best(self, found: Evaluation) -> None:

@@ -11,6 +11,7 @@ from lora_demo.data.nano_grid import Family
 from lora_demo.methods.errors import MethodError
 from lora_demo.methods.registry import METHODS
 from lora_demo.models.presets import PRESETS
+from lora_demo.training.adaptive_rank import AdaptiveRankPart
 from lora_demo.training.optimizers import Implementation
 from lora_demo.training.schedule import Shape
 
@@ -169,6 +170,7 @@ class Recipe(Part):
     batch             rows per update, over all processes and micro-batches: the result does not depend on how it is cut
     micro_batch       rows per forward on one process; None: all of the process's share at once
     precision         "bf16" computes under autocast, whatever dtype the weights have
+    adaptive_rank     where AdaLoRA's ranks go; None leaves all of them
     supervised_only   logits only where the next token counts
     cache_features    run the frozen towers once per picture and keep what they say in memory (nano data)
     workers           processes that load batches ahead; 0 loads in the training process
@@ -189,6 +191,7 @@ class Recipe(Part):
     micro_batch: PositiveInt | None = None
     precision: Literal["fp32", "bf16"] = "fp32"
     clip_norm: PositiveFloat | None = 1.0
+    adaptive_rank: AdaptiveRankPart | None = None
     supervised_only: bool = True
     cache_features: bool = False
     evaluation: EvaluationPart = EvaluationPart()
@@ -202,6 +205,8 @@ class Recipe(Part):
             raise ValueError(f"micro_batch {self.micro_batch} is larger than batch {self.batch}; cut one or the other")
         if self.cache_features and not isinstance(self.data, NanoData):
             raise ValueError(f"cache_features works on nano data, not on {self.data.kind!r}; set it to false")
+        if self.adaptive_rank is not None and self.method.name != "adalora":
+            raise ValueError(f"adaptive_rank belongs to method adalora, not to {self.method.name}; remove one of them")
         if (self.method.name == "towers") != isinstance(self.data, CellData):
             raise ValueError("method towers and data kind cells belong together: use both or neither")
         if self.before is not None and self.model.weights != "random":
