@@ -177,6 +177,47 @@ def ask(
     raise typer.Exit(command.run(image, question, model, tokenizer, sample, as_json=as_json))
 
 
+@app.command()
+def tune(
+    search: Annotated[str, typer.Argument(help="Name of a shipped search, a path to a .yaml file, or `list`.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a field of the recipe, e.g. steps=100; repeatable.")
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", min=0, help="Trials of the study in all; 0 only reports.")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option("--minutes", min=0, help="Begin no trial after this time.")] = None,
+    storage: Annotated[
+        str | None, typer.Option("--storage", help="Database URL that machines share; a SQLite file in --out if none.")
+    ] = None,
+    study: Annotated[str | None, typer.Option("--study", help="Name in the storage; the search's if none.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the report; runs/tune-SEARCH if none.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Search methods, ranks, targets, alpha and learning rates; report quality against memory.
+
+    The same command goes on where an earlier one stopped, and on any number of machines that share the storage.
+    Exit 0: done, 1: stopped with a reason, 2: bad search, recipe, data or storage.
+    """
+    from lora_demo.commands import tune as command
+
+    if search == "list":
+        typer.echo(command.listing())
+        return
+    raise typer.Exit(
+        command.start(
+            search,
+            settings or (),
+            out=out,
+            storage=storage,
+            study=study,
+            trials=trials,
+            minutes=minutes,
+            as_json=as_json,
+        )
+    )
+
+
 @app.command("predict")
 def predict_command(
     model: Annotated[str, typer.Option(help="mgm-2b, gemma-2b, llama-3.2-3b, or a folder with config.json.")],

@@ -16,6 +16,7 @@ from lora_demo.training.recipe_files import RecipeError
 from lora_demo.training.run import run
 
 TINY = ["steps=6", "batch=2", "data.images=4", "data.questions=1", "evaluation.rows=2", "save.every=3", "threads=1"]
+TINY += ["cache_features=false"]
 
 
 def test_the_regulariser_adds_its_own_gradient():

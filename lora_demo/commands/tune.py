@@ -1,0 +1,182 @@
+"""`lora-demo tune`: search methods, ranks, targets and learning rates; report quality against memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from lora_demo.commands.train import BAD_INPUT
+from lora_demo.memory.cards import card
+from lora_demo.memory.cuda_kernels import WORKSPACE
+from lora_demo.memory.errors import BuildError
+from lora_demo.memory.predict import Setting, trace_subject
+from lora_demo.memory.subject import MGMSubject, SubjectError
+from lora_demo.memory.trace import replay
+from lora_demo.models.config import MGMConfig
+from lora_demo.models.mgm import MGM
+from lora_demo.models.places import Places
+from lora_demo.models.presets import mgm_preset
+from lora_demo.training import search_files, tuning_report
+from lora_demo.training.candidate_run import CandidateTrainer
+from lora_demo.training.loop import TrainingStopped
+from lora_demo.training.recipe import ModelPart, Recipe
+from lora_demo.training.search import Search, SearchError, base_recipe, check_methods, spoken
+from lora_demo.training.tuning import Objective, finished, open_study, optimise
+
+CARD = "rtx4090"
+
+
+@dataclass(frozen=True)
+class PredictedMemory:
+    """Implements `tuning.Cost`: the predicted peak of a candidate's training step, the same on every machine."""
+
+    search: Search
+    config: MGMConfig
+
+    def __call__(self, recipe: Recipe) -> int:
+        method = spoken(recipe.method.name, recipe.method.settings)
+        trace, _ = trace_subject(self._subject(recipe), self._setting(recipe, method))
+        return replay(trace, workspace=WORKSPACE).peak_allocated
+
+    def _subject(self, recipe: Recipe) -> MGMSubject:
+        with torch.device("meta"):
+            return MGMSubject(MGM(self.config).to(getattr(torch, recipe.model.dtype)))
+
+    def _setting(self, recipe: Recipe, method: str) -> Setting:
+        memory, chosen = self.search.memory, recipe.optimizer.implementation
+        return Setting(
+            model=self.config.name,
+            method=method,
+            batch=memory.rows,
+            length=memory.length,
+            # What is paged out to the host counts as if it stayed: an upper bound.
+            optimizer="adamw8bit" if chosen == "paged-adamw8bit" else chosen,
+            supervised=memory.supervised,
+            adapter_fp32=False,
+            gpu=CARD,
+        )
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """One call of the command: a search, where its study lies, and what was asked for."""
+
+    search: Search
+    settings: tuple[str, ...]
+    folder: Path
+    storage: str
+    study: str
+    trials: int
+    seconds: float | None
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        return base_recipe(self.search, self.settings)
+
+    def run(self, console: Console) -> dict[str, Any]:
+        """Check, search, report; writes `report.json` and `report.md`."""
+        config = model_config(self.recipe.model)
+        with torch.device("meta"):
+            check_methods(self.search, MGM(config).language_model)
+        study = open_study(self.storage, self.study, self.search, self.recipe)
+        console.print(f"{finished(study)} of {self.trials} trials done so far", highlight=False)
+        objective = Objective(
+            self.search,
+            self.recipe,
+            CandidateTrainer(self.folder),
+            PredictedMemory(self.search, config),
+            say=lambda line: console.print(line, markup=False, highlight=False),
+        )
+        try:
+            optimise(study, objective, trials=self.trials, seconds=self.seconds)
+        finally:
+            found = tuning_report.report(study, self.search, self.settings)
+            tuning_report.write(found, self.folder)
+        return found
+
+
+def start(
+    name: str,
+    settings: Sequence[str],
+    *,
+    out: Path | None,
+    storage: str | None,
+    study: str | None,
+    trials: int | None,
+    minutes: float | None,
+    as_json: bool,
+) -> int:
+    """Search and print the front. Exit status 0 done, 1 stopped with a reason, 2 bad input."""
+    errors = Console(stderr=True)
+    try:
+        search = search_files.load(name)
+        folder = out or Path("runs") / f"tune-{search.name}"
+        found = Tuning(
+            search=search,
+            settings=tuple(settings),
+            folder=made(folder),
+            storage=storage or f"sqlite:///{folder / 'study.db'}",
+            study=study or search.name,
+            trials=search.trials if trials is None else trials,
+            seconds=None if minutes is None else 60 * minutes,
+        ).run(errors)
+    except (*BAD_INPUT, SearchError, BuildError, SubjectError) as error:
+        errors.print(str(error), style="red", markup=False, highlight=False)
+        return 2
+    except TrainingStopped as error:
+        errors.print(str(error), style="red", markup=False, highlight=False)
+        return 1
+    except KeyboardInterrupt:
+        errors.print("stopped; the same command goes on from here", style="yellow")
+        return 1
+    if as_json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        show(found, folder)
+    return 0
+
+
+def made(folder: Path) -> Path:
+    """The folder, new if it was not there; a SearchError where it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SearchError(f"--out {folder}: cannot be written: {error}") from error
+    return folder
+
+
+def model_config(part: ModelPart) -> MGMConfig:
+    """The model that a recipe names, without its weights."""
+    if part.weights in ("shipped", "random"):
+        return mgm_preset(part.preset)
+    places = Places(Path(part.weights))
+    return places.config(places.collect())
+
+
+def listing() -> str:
+    """The shipped searches, one per line."""
+    names = search_files.shipped()
+    width = max(map(len, names))
+    return "\n".join(f"{name:{width}}  {search_files.load(name).about}" for name in names)
+
+
+def show(found: dict[str, Any], folder: Path) -> None:
+    """The front as a table, and where the rest lies."""
+    rows = {row["number"]: tuning_report.Row(**row) for row in found["trials"]}
+    table = Table(title=f"{found['study']}: Pareto front of {len(rows)} trials")
+    for head in tuning_report.HEADS:
+        table.add_column(head)
+    for number in found["front"]:
+        table.add_row(*tuning_report.cells(rows[number]))
+    console = Console()
+    console.print(table)
+    console.print(f"Quality: {found['quality']} on the validation rows. Memory: predicted for {card(CARD).name}.")
+    console.print(f"All trials and the commands that train these anew: {folder / 'report.md'}", soft_wrap=True)
