@@ -78,7 +78,9 @@ class Prefix(AdapterModule):
         if cached_tokens(kwargs) == 0:
             if kwargs.get("past_key_values") is None:
                 kwargs["past_key_values"] = DynamicCache(config=getattr(model, "config", None))
-            for layer, (keys, values) in enumerate(self()):
+            # A float32 prefix on a bfloat16 base: the base's own keys and values decide.
+            entries = self().to(getattr(model, "dtype", self.table.dtype))
+            for layer, (keys, values) in enumerate(entries):
                 shape = (rows, *keys.shape)
                 kwargs["past_key_values"].update(keys.expand(shape), values.expand(shape), layer)
         lengthen(kwargs, rows, self.count)

@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from lora_demo.models.chunked_loss import chunked_next_token_loss, headless
 from lora_demo.models.config import MGMConfig
 from lora_demo.models.llm import build_llm
 from lora_demo.models.loss import as_index, gather_positions, next_token_loss
@@ -44,7 +45,8 @@ MINING = {"folded": mine, "direct": mine_direct}
 @dataclass(frozen=True)
 class MGMOutput:
     """loss    mean over supervised tokens, or None without labels
-    logits  (batch, length, vocabulary); with `supervised_only`: (supervised tokens, vocabulary)
+    logits  (batch, length, vocabulary); with `supervised_only`: (supervised tokens, vocabulary); with `loss_chunk`
+            they are never formed: (0,)
     plan    where images and padding lie in the spliced sequence
     """
 
@@ -158,6 +160,7 @@ class MGM(nn.Module):
         plan: Plan | None = None,
         supervised_only: bool = False,
         denominator: float | int | Tensor | None = None,
+        loss_chunk: int | None = None,
     ) -> MGMOutput:
         """Logits, and with labels the loss.
 
@@ -165,6 +168,7 @@ class MGM(nn.Module):
         plan             a layout made before, for fake or meta ids
         supervised_only  compute logits only where the next token counts: same loss, far less memory
         denominator      what to divide the summed loss by, instead of the number of supervised tokens
+        loss_chunk       with labels: form the loss so many supervised tokens at a time, and no logits
         """
         image_embeds = self._image_embeds(images, images_aux, features)
         count = None if image_embeds is None else image_embeds.shape[0]
@@ -172,6 +176,8 @@ class MGM(nn.Module):
         embeds = self.embed(input_ids, plan, image_embeds)
         if plan.labels is None:
             return MGMOutput(loss=None, logits=self._logits(embeds, plan), plan=plan)
+        if loss_chunk is not None:
+            return self._supervise_in_chunks(embeds, plan, denominator, loss_chunk)
         return self._supervise(embeds, plan, supervised_only, denominator)
 
     @torch.no_grad()
@@ -215,10 +221,7 @@ class MGM(nn.Module):
     def _supervise(
         self, embeds: Tensor, plan: Plan, supervised_only: bool, denominator: float | int | Tensor | None
     ) -> MGMOutput:
-        places = plan.supervised
-        if not places:
-            raise ValueError("no label in this batch counts in the loss: every one is ignored or was cut off")
-        rows, columns, targets = (list(column) for column in zip(*places, strict=True))
+        rows, columns, targets = _supervised_columns(plan)
         if supervised_only:
             # One selection of positions serves all rows of a batch, so it is the union over the rows.
             kept = sorted(set(columns))
@@ -229,6 +232,26 @@ class MGM(nn.Module):
         chosen = gather_positions(logits, as_index(rows, embeds.device), as_index(columns, embeds.device))
         loss = next_token_loss(chosen, as_index(targets, embeds.device), denominator)
         return MGMOutput(loss=loss, logits=chosen if supervised_only else logits, plan=plan)
+
+    def _supervise_in_chunks(
+        self, embeds: Tensor, plan: Plan, denominator: float | int | Tensor | None, chunk: int
+    ) -> MGMOutput:
+        rows, columns, targets = (as_index(column, embeds.device) for column in _supervised_columns(plan))
+        head = self.language_model.get_output_embeddings()
+        with headless(head):
+            hidden = self._logits(embeds, plan)
+        chosen = gather_positions(hidden, rows, columns)
+        loss = chunked_next_token_loss(chosen, head, targets, denominator, chunk=chunk)
+        return MGMOutput(loss=loss, logits=chosen.new_empty(0), plan=plan)
+
+
+def _supervised_columns(plan: Plan) -> tuple[list[int], list[int], list[int]]:
+    """Rows, positions and targets of everything that counts in the loss."""
+    places = plan.supervised
+    if not places:
+        raise ValueError("no label in this batch counts in the loss: every one is ignored or was cut off")
+    rows, columns, targets = (list(column) for column in zip(*places, strict=True))
+    return rows, columns, targets
 
 
 def _dtype(module: nn.Module) -> torch.dtype:

@@ -93,14 +93,8 @@ def load_reported(
     Raises CheckpointError naming the file, the key and the fix.
     """
     folder = Path(directory)
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder}: no such directory")
     given = [None if path is None else Path(path) for path in (base, clip, aux)]
-    places = Places(folder, *given)
-    catalogue = places.collect()
-    with torch.device("meta"):
-        model = MGM(config or places.config(catalogue))
-    _check_complete(model, catalogue)
+    model, catalogue = _without_values(Places(folder, *given), config)
     materialise(model, dtype=dtype, device=device)
     for ours, parameter in model.named_parameters():
         _read(catalogue.stored[names.released_from_ours(ours)], parameter, allow_nonfinite=allow_nonfinite)
@@ -108,6 +102,14 @@ def load_reported(
     if is_adapter(folder):
         apply_adapter(model, folder, merge=merge_adapter)
     return model.eval(), _report(model, catalogue, tied, dtype, folder)
+
+
+def inspect(directory: str | Path) -> MGMConfig:
+    """The configuration of the model in this folder, after making sure that every weight is there in the right shape.
+
+    Reads headers only. Raises CheckpointError as `load` does, but for NaN and infinity, which lie in the values.
+    """
+    return _without_values(Places(Path(directory)), None)[0].config
 
 
 def save(model: MGM, directory: str | Path) -> Path:
@@ -126,6 +128,17 @@ def save(model: MGM, directory: str | Path) -> Path:
     _save_atomically(tensors, folder / WEIGHTS)
     write_atomically(folder / GEOMETRY, json.dumps(model.config.to_dict(), indent=2) + "\n")
     return folder / WEIGHTS
+
+
+def _without_values(places: Places, config: MGMConfig | None) -> tuple[MGM, Catalogue]:
+    """The model on the meta device, and where its weights are."""
+    if not places.folder.is_dir():
+        raise CheckpointError(f"{places.folder}: no such directory")
+    catalogue = places.collect()
+    with torch.device("meta"):
+        model = MGM(config or places.config(catalogue))
+    _check_complete(model, catalogue)
+    return model, catalogue
 
 
 def _check_complete(model: MGM, catalogue: Catalogue) -> None:
