@@ -129,10 +129,10 @@ def start(
             seconds=None if minutes is None else 60 * minutes,
         ).run(errors)
     except (*BAD_INPUT, SearchError, BuildError, SubjectError) as error:
-        errors.print(str(error), style="red", markup=False, highlight=False)
+        errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 2
     except TrainingStopped as error:
-        errors.print(str(error), style="red", markup=False, highlight=False)
+        errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         errors.print("stopped; the same command goes on from here", style="yellow")

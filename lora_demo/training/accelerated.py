@@ -18,18 +18,22 @@ class AcceleratedEngine:
 
     Accumulation is ours (the step takes all micro-batches), so Accelerate's stays at 1. Autocast is ours too: the
     setting then belongs to one run, where Accelerate's would be shared by all runs of the process.
+
+    doing  the part of the step that is under way, for messages
     """
 
     def __init__(self, accelerator: Accelerator, precision: Precision) -> None:
         if accelerator.gradient_accumulation_steps != 1:
             raise ValueError("the step accumulates by itself; build the Accelerator with gradient_accumulation_steps=1")
         self.accelerator, self._precision = accelerator, precision
+        self.doing = "preparation"
 
     @property
     def processes(self) -> int:
         return self.accelerator.num_processes
 
     def precision(self) -> AbstractContextManager[Any]:
+        self.doing = "forward pass"
         if self._precision == "fp32":
             return nullcontext()
         return torch.autocast(self.accelerator.device.type, dtype=torch.bfloat16)
@@ -38,7 +42,9 @@ class AcceleratedEngine:
         return nullcontext() if last or self.processes == 1 else self.accelerator.no_sync(model)
 
     def backward(self, loss: Tensor) -> None:
+        self.doing = "backward pass"
         self.accelerator.backward(loss)
+        self.doing = "update"
 
     def clip(self, parameters: Sequence[Tensor], limit: float) -> Tensor:
         norm = self.accelerator.clip_grad_norm_(parameters, limit)

@@ -10,12 +10,13 @@ from pathlib import Path
 import torch
 
 from lora_demo.training.accelerated import open_accelerator
-from lora_demo.training.loop import Loop, TrainingStopped
+from lora_demo.training.loop import Loop
 from lora_demo.training.prepare import apply_method, model_of, sources_of
 from lora_demo.training.recipe import Recipe
 from lora_demo.training.search import SearchError
 from lora_demo.training.sources import Source
 from lora_demo.training.step import NonFiniteLoss
+from lora_demo.training.stopped import OutOfMemory, TrainingStopped
 from lora_demo.training.tuning import Trained, Watch
 
 
@@ -53,10 +54,10 @@ def _reason_to_stop(loop: Loop) -> str:
     """Run the loop; a candidate that diverges or does not fit is one that lost, not the end of the search."""
     try:
         loop.run()
+    except OutOfMemory:
+        return "out of memory"
     except TrainingStopped as error:
         if not isinstance(error.__cause__, NonFiniteLoss):
             raise
         return f"diverged at step {loop.progress.step + 1}"
-    except torch.OutOfMemoryError:
-        return "out of memory"
     return ""

@@ -60,6 +60,8 @@ def save(directory: Path, name: str, model: nn.Module, accelerator: Accelerator,
     aside = Path(place[0])
     try:
         _write_state(aside, accelerator)
+        # Every process adds its random state; only then may the folder be sealed.
+        accelerator.wait_for_everyone()
         if accelerator.is_main_process:
             save_file(trained(model), aside / TRAINED)
             _seal(aside, progress)

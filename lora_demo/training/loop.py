@@ -29,10 +29,9 @@ from lora_demo.training.recipe import Recipe
 from lora_demo.training.schedule import factor
 from lora_demo.training.sources import Source, micro_batch
 from lora_demo.training.step import MicroBatch, NonFiniteLoss, StepOptions, StepResult, step
+from lora_demo.training.stopped import TrainingStopped, lost_worker, out_of_memory_named
 
-
-class TrainingStopped(RuntimeError):
-    """A run that had to end early; the message says why and what is left."""
+TOWERS = ("vision_tower", "vision_tower_aux")
 
 
 @dataclass(frozen=True)
@@ -79,14 +78,15 @@ class Loop:
         self.recipe, self.train, self.validation = recipe, train, validation
         self.folder, self.checkpoints = folder, folder / "checkpoints"
         self.accelerator, self.display, self.watch = accelerator, display or Quiet(), watch
-        self.bare = model.to(accelerator.device)
-        settings = recipe.optimizer.model_dump()
-        self.model, self.optimizer = accelerator.prepare(model, build(model.parameters(), **settings))
+        with out_of_memory_named(lambda: "moving the model to its device"):
+            self.bare = _placed(model, recipe, accelerator)
+            optimizer = build(model.parameters(), **recipe.optimizer.model_dump())
+            self.model, self.optimizer = accelerator.prepare(model, optimizer, device_placement=[False, True])
         if recipe.adaptive_rank is not None:
             adaptive_rank.attach(self.bare, self.optimizer, recipe.adaptive_rank, recipe.steps)
         self.engine = AcceleratedEngine(accelerator, recipe.precision)
-        forward = {} if recipe.method.name == "towers" else {"supervised_only": recipe.supervised_only}
-        self.options = StepOptions(clip_norm=recipe.clip_norm, forward=forward)
+        self.judging = {} if recipe.method.name == "towers" else {"supervised_only": True}
+        self.options = StepOptions(clip_norm=recipe.clip_norm, forward=forward_options(recipe))
         self.progress = checkpoint.Progress(recipe=recipe.model_dump(mode="json"))
         self.last: Evaluation | None = None
 
@@ -104,13 +104,16 @@ class Loop:
         started, cpu = time.perf_counter(), time.process_time()
         if self.progress.step == 0:
             torch.manual_seed(self.recipe.seed)
-        losses = []
+        losses: list[float] = []
         self.model.train()
-        with self.display:
-            self.display.start(self.recipe.name, self.progress.step, self.recipe.steps)
-            metrics = Metrics(self.folder, from_step=self.progress.step) if self.accelerator.is_main_process else None
-            for loss in self._steps(metrics):
-                losses.append(loss)
+        try:
+            self._train(losses)
+        except TrainingStopped:
+            raise
+        except RuntimeError as error:
+            if reason := lost_worker(error, self.engine.processes):
+                raise TrainingStopped(f"after step {self.progress.step}: {reason}; {self._kept()}") from error
+            raise
         self._finish()
         return Outcome(
             steps=self.progress.step,
@@ -121,6 +124,16 @@ class Loop:
             cpu_seconds=time.process_time() - cpu,
             losses=losses,
         )
+
+    def _train(self, losses: list[float]) -> None:
+        with self.display:
+            self.display.start(self.recipe.name, self.progress.step, self.recipe.steps)
+            metrics = self._metrics() if self.accelerator.is_main_process else None
+            for loss in self._steps(metrics):
+                losses.append(loss)
+
+    def _metrics(self) -> Metrics:
+        return Metrics(self.folder, from_step=self.progress.step, tensorboard=self.recipe.tensorboard)
 
     def _steps(self, metrics: Metrics | None) -> Iterator[float]:
         for batch in self._batches():
@@ -136,15 +149,19 @@ class Loop:
             self._save_if_due()
 
     def _step(self, batch: Sequence[MicroBatch]) -> StepResult:
+        number = self.progress.step + 1
         try:
-            return step(self.model, batch, self.optimizer, self.options, self.engine)
+            with out_of_memory_named(lambda: f"the {self.engine.doing} of step {number}"):
+                return step(self.model, batch, self.optimizer, self.options, self.engine)
         except NonFiniteLoss as error:
-            left = checkpoint.newest(self.checkpoints)
-            kept = f"the last good checkpoint is {left}" if left else "no checkpoint had been written yet"
             raise TrainingStopped(
-                f"step {self.progress.step + 1}: {error}; the update was not made and {kept}. "
+                f"step {number}: {error}; the update was not made and {self._kept()}. "
                 "Lower optimizer.lr, lengthen schedule.warmup, or look at the data of this step"
             ) from error
+
+    def _kept(self) -> str:
+        left = checkpoint.newest(self.checkpoints)
+        return f"the last good checkpoint is {left}" if left else "no checkpoint had been written yet"
 
     def _batches(self) -> Iterator[list[MicroBatch]]:
         order = Order(len(self.train), self.recipe.batch, self.recipe.seed)
@@ -186,7 +203,7 @@ class Loop:
         due = at_end or (plan.every is not None and self.progress.step % plan.every == 0)
         if self.validation is None or not due:
             return False
-        self.last = evaluate(self.bare, self.validation, rows=plan.rows, batch=plan.batch, forward=self.options.forward)
+        self.last = evaluate(self.bare, self.validation, rows=plan.rows, batch=plan.batch, forward=self.judging)
         if metrics is not None:
             metrics.write(step=self.progress.step, evaluation=self.last.to_json())
         self.display.say(f"step {self.progress.step}: {self.last.accuracy:.1%} of {self.last.rows} answers right")
@@ -224,8 +241,28 @@ class Loop:
             checkpoint.prune(self.checkpoints, self.recipe.save.keep)
 
 
+def forward_options(recipe: Recipe) -> dict[str, Any]:
+    """Keyword arguments of every training forward."""
+    if recipe.method.name == "towers":
+        return {}
+    chunk = {} if recipe.loss_chunk is None else {"loss_chunk": recipe.loss_chunk}
+    return {"supervised_only": recipe.supervised_only, **chunk}
+
+
+def _placed(model: nn.Module, recipe: Recipe, accelerator: Accelerator) -> nn.Module:
+    """The model on its device; towers whose features lie on disk stay behind (DDP wants all parts in one place)."""
+    if not (recipe.cache_features and recipe.data.kind == "folder" and accelerator.num_processes == 1):
+        return model.to(accelerator.device)
+    for name, part in model.named_children():
+        if name not in TOWERS:
+            part.to(accelerator.device)
+    return model
+
+
 def _same_recipe(stored: dict[str, Any], now: dict[str, Any], path: Path) -> None:
-    different = sorted(key for key in {*stored, *now} if stored.get(key) != now.get(key))
+    # Read anew, so that a field that did not exist then has its default now.
+    then = Recipe.model_validate(stored).model_dump(mode="json")
+    different = sorted(key for key in {*then, *now} if then.get(key) != now.get(key))
     if different:
         raise TrainingStopped(
             f"{path} belongs to another recipe: {', '.join(different)} differ. "

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 FILE = "metrics.jsonl"
+EVENTS = "events"
 
 
 class Metrics:
-    """Appends lines to `metrics.jsonl`; every line is written at once, so a killed run leaves at most half of one."""
+    """Appends lines to `metrics.jsonl`; every line is written at once, so a killed run leaves at most half of one.
 
-    def __init__(self, folder: Path, *, from_step: int) -> None:
-        """Keeps the lines up to `from_step`, so that a resumed run continues one curve."""
+    tensorboard  write the numbers as TensorBoard events too, into the same folder
+    """
+
+    def __init__(self, folder: Path, *, from_step: int, tensorboard: bool = False) -> None:
+        """Keeps what was measured up to `from_step`, so that a resumed run continues one curve."""
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / FILE
         kept = [line for line in read(folder) if line["step"] <= from_step]
         self.path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        self._events = _events(folder, from_step) if tensorboard else None
 
     def write(self, **values: Any) -> None:
         with self.path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(values) + "\n")
+        if self._events is not None:
+            for name, value in _numbers(values):
+                self._events.add_scalar(name, value, values["step"])
+            self._events.flush()
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
@@ -31,3 +41,18 @@ def read(folder: Path) -> list[dict[str, Any]]:
         return []
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]
     return [json.loads(line) for line in lines if line]
+
+
+def _events(folder: Path, from_step: int) -> Any:
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder / EVENTS), purge_step=from_step + 1)
+
+
+def _numbers(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Every number in it, by its path; the step is the axis, not a curve."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _numbers(value, f"{prefix}{name}/")
+        elif isinstance(value, int | float) and (prefix or name != "step"):
+            yield prefix + name, float(value)

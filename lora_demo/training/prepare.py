@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,19 +14,28 @@ from torch import nn
 from lora_demo.data import nano_grid, tokenizer
 from lora_demo.data.check import require_clean
 from lora_demo.data.dataset import ConversationData
+from lora_demo.data.items import DataError
 from lora_demo.data.nano_digits import Split
 from lora_demo.data.nano_set import NanoSet
-from lora_demo.data.tokenizer import TextTokenizer
+from lora_demo.data.tokenizer import TextTokenizer, TokenizerError
 from lora_demo.data.views import ViewMaker
 from lora_demo.methods import registry, surgery
 from lora_demo.methods.full import apply_full
 from lora_demo.models import shipped, weights
+from lora_demo.models.config import MGMConfig
+from lora_demo.models.materialise import materialise, randomise
 from lora_demo.models.mgm import MGM
 from lora_demo.models.presets import mgm_preset
 from lora_demo.models.projectors import PROJECTORS
+from lora_demo.models.tensor_files import CheckpointError
 from lora_demo.training.cell_lesson import CellLesson, fresh_model
-from lora_demo.training.recipe import CellData, DataPart, FolderData, ModelPart, NanoData, Recipe
+from lora_demo.training.feature_files import CachedSource, FeatureFiles
+from lora_demo.training.packed_base import attention_biases, pack
+from lora_demo.training.recipe import ModelPart, Recipe
+from lora_demo.training.recipe_data import CellData, DataPart, FolderData, NanoData, SyntheticData
+from lora_demo.training.savers import recompute_layers, tile_feedforward
 from lora_demo.training.sources import CellSource, FolderSource, NanoSource, SharedPictures, Source, seen
+from lora_demo.training.synthetic import SyntheticSource
 
 VALIDATION_IMAGES = 250
 VALIDATION_QUESTIONS = 4
@@ -31,25 +43,58 @@ VALIDATION_SEED = 0
 FEWEST_IN_LESSON = 7
 
 
-def model_of(part: ModelPart, seed: int) -> MGM:
-    """The recipe's model; random weights come from the seed."""
+def model_of(part: ModelPart, seed: int, device: torch.device | str = "cpu") -> MGM:
+    """The recipe's model, as it is before any method; random weights of a large model are made on `device`."""
+    return as_asked(_weighted(part, seed, device), part)
+
+
+def config_of(part: ModelPart) -> MGMConfig:
+    """The configuration of the recipe's model; of a folder only headers are read. Raises CheckpointError."""
+    if part.weights in ("random", "shipped"):
+        return mgm_preset(part.preset)
+    try:
+        return weights.inspect(part.weights)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}\nmodel.weights names the checkpoint folder; `random` needs none") from error
+
+
+def as_asked(model: MGM, part: ModelPart) -> MGM:
+    """The model with what the recipe adds to a checkpoint's layers: biases, packing."""
+    if part.attention_bias:
+        attention_biases(model.language_model)
+        model.config = replace(model.config, llm=replace(model.config.llm, attention_bias=True))
+    if part.nf4 is not None:
+        pack(model.language_model, part.nf4)
+    return model
+
+
+def _weighted(part: ModelPart, seed: int, device: torch.device | str) -> MGM:
     dtype = getattr(torch, part.dtype)
     if part.weights == "shipped":
         return shipped.load_nano(dtype)
     if part.weights != "random":
         return weights.load(Path(part.weights), dtype=dtype)
-    torch.manual_seed(seed)
-    model = MGM(mgm_preset(part.preset))
     if part.preset == "mgm-nano":
+        torch.manual_seed(seed)
+        model = MGM(mgm_preset(part.preset))
         fresh_model(model)
-    return model.to(dtype).eval()
+        return model.to(dtype).eval()
+    with torch.device("meta"):
+        model = MGM(mgm_preset(part.preset))
+    materialise(model, dtype=dtype, device=device)
+    randomise(model, seed=seed)
+    return model.eval()
 
 
 def tokenizer_of(part: ModelPart) -> TextTokenizer:
     """The recipe's tokenizer: its own folder, the weights' folder, or nano's."""
     if part.tokenizer is not None:
         return tokenizer.load(part.tokenizer)
-    return tokenizer.nano() if part.preset == "mgm-nano" else tokenizer.load(part.weights)
+    if part.preset == "mgm-nano":
+        return tokenizer.nano()
+    if part.weights == "random":
+        raise TokenizerError("random weights bring no tokenizer; name its folder in model.tokenizer")
+    return tokenizer.load(part.weights)
 
 
 def apply_method(model: MGM, recipe: Recipe) -> nn.Module:
@@ -58,12 +103,24 @@ def apply_method(model: MGM, recipe: Recipe) -> nn.Module:
     if method.name == "towers":
         model.requires_grad_(False)
         return CellLesson(model)
-    registry.apply(model.language_model, method.name, **method.settings)
+    takes_dtype = "dtype" in inspect.signature(registry.METHODS[method.name].apply).parameters
+    dtype = {"dtype": getattr(torch, method.dtype)} if takes_dtype else {}
+    registry.apply(model.language_model, method.name, **method.settings, **dtype)
     if method.projectors or method.name == "full":
         for name in PROJECTORS:
             apply_full(model.get_submodule(name))
     surgery.freeze(model)
+    save_memory(model, recipe)
     return model
+
+
+def save_memory(model: MGM, recipe: Recipe) -> None:
+    """Turn on the recipe's memory savers that live in the model; the others are arguments of its call."""
+    model.mining = recipe.mining
+    if recipe.checkpointing:
+        recompute_layers(model.language_model)
+    if recipe.feedforward_tile is not None:
+        tile_feedforward(model.language_model, recipe.feedforward_tile)
 
 
 def sources_of(recipe: Recipe, model: MGM) -> tuple[Source, Source | None]:
@@ -126,16 +183,41 @@ def cell_source(split: Split, images: int, plain: float, seed: int) -> CellSourc
 
 
 def _folder(data: FolderData, recipe: Recipe, model: MGM) -> tuple[Source, Source | None]:
+    check_folder(data, recipe.model, model.config)
     text, views = tokenizer_of(recipe.model), ViewMaker.for_model(model.config)
-    text.require_fits(model.config.llm.vocab_size)
 
-    def source(file: str) -> FolderSource:
-        require_clean(Path(file), Path(data.images), decode=False)
-        return FolderSource(
-            ConversationData(Path(file), Path(data.images), text, views, model.config.splice.max_length)
-        )
+    def source(file: str) -> Source:
+        rows = ConversationData(Path(file), Path(data.images), text, views, model.config.splice.max_length)
+        if recipe.cache_features and data.features is not None:
+            return CachedSource(rows, FeatureFiles(Path(data.features), model))
+        return FolderSource(rows)
 
     return source(data.file), source(data.evaluation_file) if data.evaluation_file else None
 
 
-_BUILDERS: dict[type[DataPart], Callable] = {NanoData: _nano, CellData: _cells, FolderData: _folder}
+def check_folder(data: FolderData, part: ModelPart, config: MGMConfig) -> None:
+    """Tokenizer, vocabulary, every item and every picture's header. Raises what is wrong; reads no weight."""
+    tokenizer_of(part).require_fits(config.llm.vocab_size)
+    if not Path(data.images).is_dir():
+        raise DataError(f"data.images {data.images}: no such folder; name yours, e.g. --set data.images=FOLDER")
+    for file in filter(None, (data.file, data.evaluation_file)):
+        if not Path(file).is_file():
+            raise DataError(f"data file {file}: not there; name yours, e.g. --set data.file=FILE")
+        _require_clean_once(Path(file), Path(data.images))
+
+
+@functools.cache
+def _require_clean_once(file: Path, images: Path) -> None:
+    require_clean(file, images, decode=False)
+
+
+def _synthetic(data: SyntheticData, recipe: Recipe, model: MGM) -> tuple[Source, None]:
+    return SyntheticSource(data, model.config), None
+
+
+_BUILDERS: dict[type[DataPart], Callable] = {
+    NanoData: _nano,
+    CellData: _cells,
+    FolderData: _folder,
+    SyntheticData: _synthetic,
+}

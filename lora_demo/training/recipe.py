@@ -3,40 +3,41 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
-from lora_demo.data.nano_grid import Family
 from lora_demo.methods.errors import MethodError
 from lora_demo.methods.registry import METHODS
 from lora_demo.models.presets import PRESETS
 from lora_demo.training.adaptive_rank import AdaptiveRankPart
 from lora_demo.training.optimizers import Implementation
+from lora_demo.training.recipe_data import CellData, DataPart, FolderData, Fraction, NanoData, Part
 from lora_demo.training.schedule import Shape
 
+Dtype = Literal["float32", "bfloat16"]
 TOWER_NAMES = ("vision_tower", "vision_tower_aux")
-Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-class Part(BaseModel):
-    """A part of a recipe: unknown fields are refused, values cannot change afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+UNPACKED_ONLY = ("full", "bitfit", "layernorm", "pissa")
+"""Methods that train or rewrite the base's own weights, which a packed base does not have."""
 
 
 class ModelPart(Part):
     """Which model, with which weights.
 
-    weights    "random", "shipped" (mgm-nano's base), or a folder
-    tokenizer  folder with the tokenizer; the built-in one for mgm-nano
-    dtype      of the frozen weights and of what is trained
+    weights         "random", "shipped" (mgm-nano's base), or a folder
+    tokenizer       folder with the tokenizer; None: the weights' folder, or the built-in one for mgm-nano
+    dtype           of the weights
+    nf4             pack the language model's linear layers into 4 bits: with our own code, or bitsandbytes' kernels
+    attention_bias  give the attention's linear layers biases of zero, so that BitFit has something to train
     """
 
     preset: str = "mgm-nano"
     weights: str = "shipped"
     tokenizer: str | None = None
-    dtype: Literal["float32", "bfloat16"] = "float32"
+    dtype: Dtype = "float32"
+    nf4: Literal["own", "bitsandbytes"] | None = None
+    attention_bias: bool = False
 
     @model_validator(mode="after")
     def _check(self) -> ModelPart:
@@ -44,58 +45,21 @@ class ModelPart(Part):
             raise ValueError(f"preset {self.preset!r} does not exist; there are {', '.join(PRESETS)}")
         if self.weights == "shipped" and self.preset != "mgm-nano":
             raise ValueError(f"no weights of {self.preset} are shipped; set weights to a folder, or to random")
-        if self.preset != "mgm-nano" and self.tokenizer is None and self.weights == "random":
-            raise ValueError(f"{self.preset} with random weights needs a tokenizer folder")
         return self
-
-
-class NanoData(Part):
-    """Digit grids; `images` pictures with `questions` questions each, `rounds` of them in one conversation.
-
-    `captions` adds to each picture a question whose answer describes all of it.
-    With cache_features a picture's conversations come together and share its image tokens; `batch` counts pictures.
-    """
-
-    kind: Literal["nano"]
-    family: Family = "a"
-    images: PositiveInt = 1000
-    questions: PositiveInt = 6
-    rounds: PositiveInt = 1
-    captions: bool = False
-    seed: int = 1
-
-
-class CellData(Part):
-    """Digit grids for the towers' own pretraining; `plain` is the share of pictures in family A's look."""
-
-    kind: Literal["cells"]
-    images: PositiveInt = 1000
-    plain: Fraction = 0.7
-    seed: int = 2
-
-
-class FolderData(Part):
-    """A LLaVA-style file, its image folder, and the same for evaluation if there is one."""
-
-    kind: Literal["folder"]
-    file: str
-    images: str
-    evaluation_file: str | None = None
-
-
-DataPart = Annotated[NanoData | CellData | FolderData, Field(discriminator="kind")]
 
 
 class MethodPart(BaseModel):
     """What is trained: a method's name and its own settings, as `lora_demo.methods.registry` knows them.
 
     projectors  train mining and projector too; full fine-tuning always does
+    dtype       of the adapter, where the method adds one: float32 as in PEFT, bfloat16 for half the bytes
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str
     projectors: bool = False
+    dtype: Dtype = "float32"
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -110,14 +74,19 @@ class MethodPart(BaseModel):
         known = list(inspect.signature(METHODS[self.name].apply).parameters)[1:]
         if unknown := sorted(set(self.settings) - set(known)):
             raise MethodError(f"{self.name} has no setting {unknown[0]!r}; it has: {', '.join(known) or 'none'}")
-        self._refuse_towers()
+        if self.dtype != "float32" and "dtype" not in known:
+            raise MethodError(
+                f"{self.name} adds no parameters of its own dtype; set model.dtype instead of method.dtype"
+            )
+        for tower in TOWER_NAMES:
+            if self.names_target(tower):
+                raise MethodError(f"a target names a vision tower ({tower}); both towers stay frozen in MGM")
         return self
 
-    def _refuse_towers(self) -> None:
+    def names_target(self, part: str) -> bool:
+        """Whether a target contains these words."""
         targets = self.settings.get("targets", ())
-        for target in [targets] if isinstance(targets, str) else targets:
-            if any(tower in target for tower in TOWER_NAMES):
-                raise MethodError(f"target {target!r} names a vision tower; both towers stay frozen in MGM")
+        return any(part in target for target in ([targets] if isinstance(targets, str) else targets))
 
 
 class OptimizerPart(Part):
@@ -175,6 +144,7 @@ class Recipe(Part):
     cache_features    run the frozen towers once per picture and keep what they say in memory (nano data)
     workers           processes that load batches ahead; 0 loads in the training process
     threads           CPU threads of PyTorch; None leaves them as they are
+    tensorboard       write the metrics as TensorBoard events too
     """
 
     name: str = ""
@@ -193,26 +163,57 @@ class Recipe(Part):
     clip_norm: PositiveFloat | None = 1.0
     adaptive_rank: AdaptiveRankPart | None = None
     supervised_only: bool = True
+    loss_chunk: PositiveInt | None = None
+    checkpointing: bool = False
+    feedforward_tile: PositiveInt | None = None
+    mining: Literal["folded", "direct"] = "folded"
     cache_features: bool = False
     evaluation: EvaluationPart = EvaluationPart()
     save: SavePart = SavePart()
     threads: PositiveInt | None = None
     workers: Annotated[int, Field(ge=0)] = 0
+    tensorboard: bool = False
 
     @model_validator(mode="after")
     def _check(self) -> Recipe:
-        if self.micro_batch is not None and self.micro_batch > self.batch:
-            raise ValueError(f"micro_batch {self.micro_batch} is larger than batch {self.batch}; cut one or the other")
-        if self.cache_features and not isinstance(self.data, NanoData):
-            raise ValueError(f"cache_features works on nano data, not on {self.data.kind!r}; set it to false")
-        if self.adaptive_rank is not None and self.method.name != "adalora":
-            raise ValueError(f"adaptive_rank belongs to method adalora, not to {self.method.name}; remove one of them")
-        if (self.method.name == "towers") != isinstance(self.data, CellData):
-            raise ValueError("method towers and data kind cells belong together: use both or neither")
-        if self.before is not None and self.model.weights != "random":
-            raise ValueError(
-                f"weights {self.model.weights!r} would replace the model of {self.before!r}; set them to random"
-            )
-        if isinstance(self.data, NanoData | CellData) and self.model.preset != "mgm-nano":
-            raise ValueError(f"nano pictures fit mgm-nano, not {self.model.preset}; use data kind folder")
+        for contradiction in (*self._in_data(), *self._in_method(), *self._in_savers()):
+            raise ValueError(contradiction)
         return self
+
+    def _in_data(self) -> Iterator[str]:
+        if self.micro_batch is not None and self.micro_batch > self.batch:
+            yield f"micro_batch {self.micro_batch} is larger than batch {self.batch}; cut one or the other"
+        if (self.method.name == "towers") != isinstance(self.data, CellData):
+            yield "method towers and data kind cells belong together: use both or neither"
+        if self.before is not None and self.model.weights != "random":
+            yield f"weights {self.model.weights!r} would replace the model of {self.before!r}; set them to random"
+        if isinstance(self.data, NanoData | CellData) and self.model.preset != "mgm-nano":
+            yield f"nano pictures fit mgm-nano, not {self.model.preset}; use data kind folder"
+        if self.cache_features and not isinstance(self.data, NanoData | FolderData):
+            yield f"cache_features works on nano and folder data, not on {self.data.kind!r}; set it to false"
+        if self.cache_features and isinstance(self.data, FolderData) and self.data.features is None:
+            yield "cache_features keeps the features of folder data on disk: name a folder in data.features"
+
+    def _in_method(self) -> Iterator[str]:
+        name = self.method.name
+        if self.adaptive_rank is not None and name != "adalora":
+            yield f"adaptive_rank belongs to method adalora, not to {name}; remove one of them"
+        if self.model.nf4 is not None and name in UNPACKED_ONLY:
+            yield f"{name} changes the base's own weights, which nf4 packs for good; take lora on nf4, or leave nf4 out"
+        if self.model.nf4 is not None and name == "qlora":
+            yield "qlora packs the base itself; leave model.nf4 out, or take method lora with it"
+        if self.model.nf4 == "bitsandbytes" and name == "dora":
+            yield "dora reads the values of the base, which bitsandbytes has packed its own way; set model.nf4 to own"
+
+    def _in_savers(self) -> Iterator[str]:
+        if self.method.name == "prefix" and self.checkpointing:
+            yield (
+                "prefix tuning works through the cache of keys and values, which activation checkpointing drops (PEFT "
+                "refuses the two together as well); set checkpointing to false, or take prompt tuning"
+            )
+        if self.loss_chunk is not None and not self.supervised_only:
+            yield "supervised_only false asks for all logits, loss_chunk for none; set one of them"
+        if self.loss_chunk is not None and self.method.names_target("lm_head"):
+            yield "loss_chunk reads the output head's weight and would pass by the adapter on lm_head; drop one"
+        if self.method.name == "towers" and (self.loss_chunk or self.checkpointing or self.feedforward_tile):
+            yield "method towers trains no language model: loss_chunk, checkpointing and feedforward_tile do not apply"

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lora_demo.methods import own_format, peft_format, surgery
-from lora_demo.models import weights
+from lora_demo.models import fingerprint, weights
 from lora_demo.models.mgm import MGM
 from lora_demo.results.store import write_atomically
 from lora_demo.training.prepare import model_of
@@ -26,12 +26,17 @@ def save_recipe(recipe: Recipe, folder: Path) -> None:
     write_atomically(folder / RECIPE, recipe.model_dump_json(indent=1) + "\n")
 
 
+def place(recipe: Recipe, folder: Path) -> Path:
+    """Where a run's result lies in its folder."""
+    return folder / (MODEL if recipe.method.name in WHOLE else ADAPTER)
+
+
 def save(model: MGM, recipe: Recipe, folder: Path) -> Path:
     """Write the result into the run's folder; returns where it lies."""
     method = recipe.method
     if method.name in WHOLE:
         weights.save(model, folder / MODEL)
-        return folder / MODEL
+        return place(recipe, folder)
     if method.projectors:
         trained = {name: p.detach().contiguous() for name, p in _projectors(model).items()}
         save_file(trained, folder / PROJECTORS)
@@ -41,11 +46,15 @@ def save(model: MGM, recipe: Recipe, folder: Path) -> Path:
 
 
 def load(folder: Path) -> MGM:
-    """The model that a run ended with, in eval mode; adapters are attached, not merged."""
+    """The model that a run ended with, in eval mode; adapters are attached, not merged.
+
+    Raises CheckpointError if the base is not the one that the run was trained on.
+    """
     recipe = Recipe.model_validate(json.loads((folder / RECIPE).read_text(encoding="utf-8")))
     if recipe.method.name in WHOLE:
         return weights.load(folder / MODEL, dtype=getattr(torch, recipe.model.dtype))
     model = model_of(recipe.model, recipe.seed)
+    fingerprint.require_same(model, folder)
     load_adapter = peft_format.load if recipe.method.name in PEFT_METHODS else own_format.load
     load_adapter(model.language_model, folder / ADAPTER)
     if (folder / PROJECTORS).is_file():

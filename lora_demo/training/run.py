@@ -13,16 +13,17 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from lora_demo.models import weights
+from lora_demo.models import fingerprint, weights
 from lora_demo.models.mgm import MGM
 from lora_demo.results.store import write_atomically
-from lora_demo.training import checkpoint, recipe_files, results
+from lora_demo.training import checkpoint, preflight, recipe_files, results
 from lora_demo.training.accelerated import open_accelerator
 from lora_demo.training.cell_lesson import CellLesson
 from lora_demo.training.display import Display, Quiet
-from lora_demo.training.loop import Loop, Outcome, TrainingStopped
+from lora_demo.training.loop import Loop, Outcome
 from lora_demo.training.prepare import apply_method, model_of, sources_of
 from lora_demo.training.recipe import Recipe
+from lora_demo.training.stopped import TrainingStopped, out_of_memory_named
 
 SUMMARY = "summary.json"
 
@@ -36,6 +37,8 @@ class Finished:
     outcome: Outcome
     trainable: int
     total: int
+    first: bool = True
+    """Whether this is the first of the run's processes, the one that reports."""
 
     def summary(self) -> dict[str, Any]:
         """The run in numbers."""
@@ -64,35 +67,61 @@ def run(
 ) -> Finished:
     """Train by the recipe; everything goes into `folder`.
 
-    Raises TrainingStopped if the folder holds another run, cannot be written, or the run has to end early.
+    Raises TrainingStopped if the folder holds another run, cannot be written, or the run has to end early; what
+    `preflight.check` raises before any weight is read. Under `accelerate launch` every process calls it.
     """
-    _claim(folder, resume=resume, overwrite=overwrite)
+    accelerator = accelerator or open_accelerator()
+    preflight.check(recipe, cuda=accelerator.device.type == "cuda")
+    _first_does(accelerator, lambda: _claim(folder, resume=resume, overwrite=overwrite))
     if recipe.threads is not None:
         torch.set_num_threads(recipe.threads)
-    accelerator = accelerator or open_accelerator()
     model = _starting_model(recipe, folder, resume, display, accelerator)
     torch.manual_seed(recipe.seed)
     trained = apply_method(model, recipe)
-    loop = Loop(recipe, trained, *sources_of(recipe, model), folder, accelerator, display())
+    shown = display() if accelerator.is_main_process else Quiet()
+    loop = Loop(recipe, trained, *sources_of(recipe, model), folder, accelerator, shown)
     if resume:
         loop.resume()
     # Only now: resuming refuses another recipe's folder, and a refusal must leave the folder as it was.
-    results.save_recipe(recipe, folder)
+    _first_does(accelerator, lambda: results.save_recipe(recipe, folder))
+    _first_does(accelerator, lambda: fingerprint.save(model, folder))
     outcome = loop.run()
     counts = _count(trained)
     if outcome.best_step is not None:
         checkpoint.load_trained(loop.checkpoints / checkpoint.BEST, trained)
     plain = trained.finish() if isinstance(trained, CellLesson) else model
-    finished = Finished(plain, results.save(plain, recipe, folder), outcome, *counts)
-    write_atomically(folder / SUMMARY, json.dumps(finished.summary(), indent=1) + "\n")
+    finished = Finished(plain, results.place(recipe, folder), outcome, *counts, accelerator.is_main_process)
+    _first_does(accelerator, lambda: _save(finished, recipe, folder))
     return finished
+
+
+def _save(finished: Finished, recipe: Recipe, folder: Path) -> None:
+    results.save(finished.model, recipe, folder)
+    write_atomically(folder / SUMMARY, json.dumps(finished.summary(), indent=1) + "\n")
+
+
+def _first_does(accelerator: Accelerator, action: Callable[[], object]) -> None:
+    """The first process acts while the others wait; what stops it stops all of them."""
+    told: list[str] = [""]
+    if accelerator.is_main_process:
+        try:
+            action()
+        except TrainingStopped as error:
+            told = [str(error)]
+    if accelerator.num_processes > 1:
+        from accelerate.utils import broadcast_object_list
+
+        broadcast_object_list(told)
+    if told[0]:
+        raise TrainingStopped(told[0])
 
 
 def _starting_model(
     recipe: Recipe, folder: Path, resume: bool, display: Callable[[], Display], accelerator: Accelerator
 ) -> MGM:
     if recipe.before is None:
-        return model_of(recipe.model, recipe.seed)
+        with out_of_memory_named(lambda: "loading the model"):
+            return model_of(recipe.model, recipe.seed, accelerator.device)
     inner = folder / recipe.before
     if resume and (inner / results.MODEL / weights.WEIGHTS).is_file():
         return weights.load(inner / results.MODEL)

@@ -1,0 +1,40 @@
+"""Everything about a run that can be refused before a weight is read: a wrong recipe costs seconds, not an hour.
+
+The method is put on a model without memory, so whatever it refuses (BitFit where nothing has a bias, a target that
+hits nothing, a rank too high) it refuses here, with its own message.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from lora_demo.models.config import MGMConfig
+from lora_demo.models.mgm import MGM
+from lora_demo.training.optimizers import require
+from lora_demo.training.prepare import apply_method, as_asked, check_folder, config_of
+from lora_demo.training.recipe import Recipe
+from lora_demo.training.recipe_data import FolderData, SyntheticData
+from lora_demo.training.synthetic import sizes
+
+
+def check(recipe: Recipe, *, cuda: bool) -> MGM:
+    """The model as it will be trained, on the meta device. Raises what is wrong with recipe, weights, data or machine.
+
+    CheckpointError, ConfigError, TokenizerError, DataError, MethodError, OptimizerUnavailable: all before loading.
+    """
+    require(recipe.optimizer.implementation, cuda=cuda)
+    config = config_of(recipe.model)
+    _check_data(recipe, config)
+    # bitsandbytes packs on a device only; on paper our own packing has the same shape.
+    part = recipe.model.model_copy(update={"nf4": "own"}) if recipe.model.nf4 else recipe.model
+    with torch.device("meta"):
+        model = as_asked(MGM(config), part)
+        apply_method(model, recipe)
+    return model
+
+
+def _check_data(recipe: Recipe, config: MGMConfig) -> None:
+    if isinstance(recipe.data, FolderData):
+        check_folder(recipe.data, recipe.model, config)
+    if isinstance(recipe.data, SyntheticData):
+        sizes(recipe.data, config)
