@@ -218,6 +218,27 @@ def tune(
     )
 
 
+@app.command()
+def merge(
+    adapter: Annotated[Path, typer.Argument(help="A run's folder, a PEFT adapter folder, or one in our own format.")],
+    out: Annotated[Path, typer.Option("--out", help="New folder for the merged checkpoint.")],
+    base: Annotated[
+        str | None, typer.Option("--base", help="Checkpoint folder, or nano; what the run was trained on if not given.")
+    ] = None,
+    dtype: Annotated[
+        str | None, typer.Option("--dtype", help="float32, bfloat16 or float16; as the base stores it if not given.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+) -> None:
+    """Merge an adapter into its base, check the logits against the unmerged model, then write the checkpoint.
+
+    Exit 0: written, 1: the check failed or there is no room, 2: adapter and base do not fit. Only 0 writes anything.
+    """
+    from lora_demo.commands import merge as command
+
+    raise typer.Exit(command.start(adapter, base, out, dtype, as_json=as_json))
+
+
 @app.command("predict")
 def predict_command(
     model: Annotated[str, typer.Option(help="mgm-2b, gemma-2b, llama-3.2-3b, or a folder with config.json.")],
