@@ -5,8 +5,9 @@
 `closed_form.json` (package data, `schema` 1) holds everything; `version` changes with any coefficient:
 
     models      name -> dimensions: family, layers L, hidden h, intermediate f, heads, kv_heads, head_dim, vocabulary V,
-                tied; `image` for vision-language models: `trained` parameters outside the language model that full
-                fine-tuning trains, `frozen` ones, and method -> moment -> kind -> bytes that one row's image adds
+                tied; `image` for vision-language models: `positions` that an image takes of a row, `trained` parameters
+                outside the language model that full fine-tuning trains, `frozen` ones, and
+                method -> moment -> kind -> bytes that one row's image adds
     targets     linear layer -> [input width, output width] in variables, and which input it shares
     variants    "family/method/dtype/keep|recompute/whole|selected" -> moment -> kind -> {monomial: bytes}
     optimizers  name -> {"state": bytes per trainable value, by its size; "update": {monomial: values}}
@@ -16,9 +17,13 @@
 A monomial is a product of variables, "L*B*T*h" or "P/L" (one division at most). The variables:
 
     L h f V d heads    dimensions; q = heads*d, k = kv_heads*d
-    B T S              rows, positions per row (image tokens included), rows of logits: B*supervised or B*(T-1)
-    r n sin sout uin   rank; targets per layer; sums of their input and output widths; sum of their distinct inputs
+    B T S              rows, positions per row (image positions included), rows of logits: B*supervised, or all text
+                       positions that have a next one
+    r                  rank
+    na ina outa uina   targets in the attention of a layer, sums of their input and output widths, sum of their distinct
+                       inputs; nf inf outf uinf in its feed-forward
     P big              trainable values, the largest trainable tensor
+    E                  V*h where output head and embedding are one tensor, else 0
 
 The kinds are those of `trace.Kind`. weights_frozen, weights_trainable and optimizer follow from counts (`variables`,
 `optimizers`), the others from `variants`. The coefficients are solved from traces (`closed_form_fit`), and a test holds
@@ -30,7 +35,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -49,6 +54,7 @@ TARGETS = {
     "down_proj": ("f", "h", "down"),
 }
 ALL = tuple(TARGETS)
+ATTENTION = ALL[:4]
 
 
 class OutOfForm(ValueError):
@@ -113,28 +119,33 @@ def variables(model: Dimensions, request: Request) -> dict[str, float]:
         "k": model.kv_heads * model.head_dim,
         "B": request.batch,
         "T": request.length,
-        "S": request.batch * (request.supervised or request.length - 1),
+        "S": request.batch * (request.supervised or request.length - 1 - model.image.get("positions", 0)),
         "r": request.rank,
+        "E": model.vocabulary * model.hidden if model.tied else 0,
     }
     return values | _adapter_variables(model, request, values)
 
 
 def _adapter_variables(model: Dimensions, request: Request, values: Mapping[str, float]) -> dict[str, float]:
-    widths = [(values[TARGETS[name][0]], values[TARGETS[name][1]]) for name in request.targets]
-    inputs = {TARGETS[name][2]: values[TARGETS[name][0]] for name in request.targets}
+    widths = {name: (values[TARGETS[name][0]], values[TARGETS[name][1]]) for name in request.targets}
     if request.method == "full":
         trainable = base_parameters(model) + model.image.get("trained", 0)
         largest = values["V"] * values["h"]
     else:
-        trainable = model.layers * request.rank * sum(wide + tall for wide, tall in widths)
-        largest = request.rank * max((max(pair) for pair in widths), default=0)
+        trainable = model.layers * request.rank * sum(wide + tall for wide, tall in widths.values())
+        largest = request.rank * max((max(pair) for pair in widths.values()), default=0)
+    attention = _group("a", [name for name in widths if name in ATTENTION], widths)
+    feedforward = _group("f", [name for name in widths if name not in ATTENTION], widths)
+    return {"P": trainable, "big": largest, **attention, **feedforward}
+
+
+def _group(suffix: str, names: Sequence[str], widths: Mapping[str, tuple[float, float]]) -> dict[str, float]:
+    distinct = {TARGETS[name][2]: widths[name][0] for name in names}
     return {
-        "n": len(widths),
-        "sin": sum(wide for wide, _ in widths),
-        "sout": sum(tall for _, tall in widths),
-        "uin": sum(inputs.values()),
-        "P": trainable,
-        "big": largest,
+        f"n{suffix}": len(names),
+        f"in{suffix}": sum(widths[name][0] for name in names),
+        f"out{suffix}": sum(widths[name][1] for name in names),
+        f"uin{suffix}": sum(distinct.values()),
     }
 
 

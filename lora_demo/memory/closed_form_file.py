@@ -13,7 +13,8 @@ from lora_demo.memory.closed_form_fit import dimensions, fit, variants
 from lora_demo.memory.cuda_kernels import WORKSPACE
 from lora_demo.memory.moments import moments
 from lora_demo.memory.paper_optimizers import BLOCK
-from lora_demo.memory.predict import Setting, trace_step
+from lora_demo.memory.build import build_subject
+from lora_demo.memory.predict import Setting, trace_subject
 from lora_demo.models.config import LLMConfig, MGMConfig
 from lora_demo.models.presets import PRESETS
 from lora_demo.results.record import installed_versions
@@ -76,10 +77,10 @@ def _models() -> dict[str, Dimensions]:
 def _preset(config: LLMConfig | MGMConfig) -> Dimensions:
     if isinstance(config, LLMConfig):
         return dimensions(config)
-    return replace(dimensions(config.llm), image=_vision_parameters(config))
+    return replace(dimensions(config.llm), image=_vision_sizes(config))
 
 
-def _vision_parameters(config: MGMConfig) -> dict[str, int]:
+def _vision_sizes(config: MGMConfig) -> dict[str, int]:
     import torch
 
     from lora_demo.memory.build import TRAINED_PROJECTORS
@@ -89,7 +90,8 @@ def _vision_parameters(config: MGMConfig) -> dict[str, int]:
         model = MGM(config)
     trained = sum(p.numel() for name in TRAINED_PROJECTORS for p in model.get_submodule(name).parameters())
     whole = sum(p.numel() for p in model.parameters())
-    return {"trained": trained, "frozen": whole - trained - sum(p.numel() for p in model.language_model.parameters())}
+    decoder = sum(p.numel() for p in model.language_model.parameters())
+    return {"positions": config.image_tokens, "trained": trained, "frozen": whole - trained - decoder}
 
 
 def _rounded(found: Any) -> Any:
@@ -113,7 +115,8 @@ def _image(name: str, content: dict[str, Any]) -> dict[str, dict[str, dict[str, 
     held = {"temporaries": WORKSPACE}
     for method, spelt in (("full", "full"), ("lora", "lora:r=16,targets=all")):
         length = min(IMAGE_PROBE, PRESETS[name].splice.max_length)  # type: ignore[union-attr]
-        seen = moments(trace_step(Setting(name, spelt, length=length))[0])
+        setting = Setting(name, spelt, length=length)
+        seen = moments(trace_subject(build_subject(name), setting, landmarks=True)[0])
         request = Request(method=method, length=length)
         formula = closed_form.every_moment(Dimensions(**content["models"][name]), request)
         found[method] = {

@@ -26,10 +26,10 @@ from lora_demo.memory.trace import Kind
 from lora_demo.models.config import LLMConfig
 from lora_demo.models.llm import build_llm
 
-DRAWS_BEYOND_UNKNOWNS = 4
+DRAWS_PER_UNKNOWN = 2
 FITTED: tuple[Kind, ...] = ("gradients", "activations", "logits", "temporaries")
 ACTIVATION_WIDTHS = ("h", "f", "q", "k", "heads")
-ADAPTER_WIDTHS = ("sin", "sout", "n*r", "uin")
+ADAPTER_WIDTHS = ("ina", "outa", "na*r", "uina", "inf", "outf", "nf*r", "uinf")
 NEGLIGIBLE = 2e-4
 """Share of a moment's total below which a monomial is dropped."""
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -59,7 +59,7 @@ def monomials(variant: Variant) -> list[str]:
     found = [_product(layers, "B*T", width) for layers, width in itertools.product(("L", ""), widths)]
     found += ["S*V", "P", "P/L"]
     found += ["S*h"] if variant.selected else ["B*T*V"]
-    return found + (["V*h", "h*f"] if variant.method == "full" else [])
+    return found + (["V*h", "E", "h*f"] if variant.method == "full" else [])
 
 
 def _product(*factors: str) -> str:
@@ -67,11 +67,11 @@ def _product(*factors: str) -> str:
 
 
 def draw(variant: Variant, source: random.Random) -> tuple[LLMConfig, Request]:
-    """One random model and request of the variant."""
+    """One random model and request of the variant; attention about as wide as the model, as real ones are."""
     head_dim = source.choice((64, 128, 256))
-    kv_heads = source.choice((1, 2, 4))
-    heads = kv_heads * source.choice((1, 2, 4))
-    hidden = 64 * source.randint(16, 48)
+    heads = 4 * source.randint(1024 // head_dim // 4, 4096 // head_dim // 4)
+    kv_heads = source.choice([count for count in (1, 2, 4, 8) if heads % count == 0])
+    hidden = 64 * round(heads * head_dim / 64 * source.uniform(0.7, 1.3))
     config = LLMConfig(
         family="gemma" if variant.family == "gemma" else "llama",
         vocab_size=1000 * source.randint(32, 256),
@@ -82,10 +82,10 @@ def draw(variant: Variant, source: random.Random) -> tuple[LLMConfig, Request]:
         num_key_value_heads=kv_heads,
         head_dim=head_dim,
         hidden_act="gelu_pytorch_tanh" if variant.family == "gemma" else "silu",
-        tie_word_embeddings=True,
+        tie_word_embeddings=variant.family == "gemma" or source.random() < 0.5,
         pad_token_id=0,
     )
-    rest = [name for name in TARGETS[1:] if source.random() < 0.6]
+    rest = [name for name in TARGETS[1:] if source.random() < 0.5]
     length = 128 * source.randint(2, 12)
     request = Request(
         method=variant.method,
@@ -132,14 +132,14 @@ def traced(config: LLMConfig, request: Request) -> dict[Moment, Parts]:
         supervised=request.supervised,
         adapter_fp32=request.adapter_fp32,
     )
-    return moments(trace_subject(subject, setting, steps=1)[0])
+    return moments(trace_subject(subject, setting, steps=1, landmarks=True)[0])
 
 
 def fit(variant: Variant, *, seed: int = 0) -> dict[Moment, Terms]:
     """Coefficients in bytes per monomial, by moment and kind."""
     names = monomials(variant)
     source = random.Random(f"{seed}/{variant.name}")
-    drawn = [draw(variant, source) for _ in range(len(names) + DRAWS_BEYOND_UNKNOWNS)]
+    drawn = [draw(variant, source) for _ in range(DRAWS_PER_UNKNOWN * len(names))]
     values = [variables(dimensions(config), request) for config, request in drawn]
     rows = np.array([[value(name, one) for name in names] for one in values])
     seen = [traced(config, request) for config, request in drawn]
@@ -158,7 +158,7 @@ def _solve(names: Sequence[str], rows: Any, parts: Sequence[Parts], kind: Kind) 
     wanted = np.array([one[kind] for one in parts], dtype=float) / totals
     weighed = rows / totals[:, None]
     scale = weighed.max(axis=0)
-    lowest = [-np.inf if name.startswith("B*T") and name != "B*T*V" else 0.0 for name in names]
+    lowest = [-np.inf if name == "E" or (name.startswith("B*T") and name != "B*T*V") else 0.0 for name in names]
     solution = lsq_linear(weighed / scale, wanted, bounds=(lowest, np.inf)).x / scale
     share = np.abs(solution * weighed).max(axis=0)
     return {name: float(bytes_) for name, bytes_, part in zip(names, solution, share, strict=True) if part > NEGLIGIBLE}

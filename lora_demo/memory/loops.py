@@ -2,7 +2,7 @@
 
 ours       the project's own step (`training.step`), twice: the second holds the optimizer's state from the first
 plain      the usual transformers loop: labels = input ids, whole logits, the output object kept until replaced
-published  the loop of PEFT's method comparison (MetaMathQA): see `published_lengths.py`
+published  the loop of PEFT's method comparison (MetaMathQA), evaluations included: see `published_lengths.py`
 """
 
 from __future__ import annotations
@@ -15,6 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from lora_demo.memory.peft_inputs import task_inputs
+from lora_demo.memory.published_lengths import (
+    BATCH,
+    BEFORE_EVALUATION,
+    EVALUATED,
+    LONGEST,
+    PROMPT,
+    SHORTEST_BEFORE,
+)
 from lora_demo.memory.subject import Size, Subject
 from lora_demo.memory.tracker import StorageTracker
 from lora_demo.training.step import MicroBatch, PlainEngine, StepOptions, step
@@ -59,37 +67,76 @@ def trace_ours(
 
 
 def trace_plain(
-    language_model: Any,
-    tracker: StorageTracker,
-    make_optimizer: OptimizerFactory,
-    batch: int,
-    lengths: Sequence[int],
-    *,
-    padded: bool = True,
-    empty_cache_before: Sequence[int] = (),
+    language_model: Any, tracker: StorageTracker, make_optimizer: OptimizerFactory, batch: int, length: int
 ) -> None:
-    """zero_grad, forward, backward, clip to 1, update; the output of a step lives on through the next forward.
-
-    lengths             positions of each step's batch
-    padded              pass an attention mask, as a batch of unequal rows needs one
-    empty_cache_before  indices of the steps before which `empty_cache` is called
-    """
+    """Two steps of equal rows; the output of the first lives on through the second's forward."""
     optimizer = make_optimizer(language_model)
     output = None
     with _optimizer_phase(optimizer, tracker):
-        for index, length in enumerate(lengths):
-            if index in empty_cache_before:
-                tracker.trace.cache_emptied()
-            optimizer.zero_grad(set_to_none=True)
-            with tracker.during("forward"):
-                inputs = _causal_inputs(batch, length, padded, tracker)
-                output = language_model(**inputs, **task_inputs(language_model, batch))
-            with tracker.during("backward"):
-                output.loss.backward()
-            with tracker.during("clip"):
-                nn.utils.clip_grad_norm_([p for p in language_model.parameters() if p.grad is not None], 1.0)
-            optimizer.step()
+        for _ in range(2):
+            output = _plain_step(language_model, tracker, optimizer, (batch, length), padded=False)
     del output
+
+
+def trace_published(language_model: Any, tracker: StorageTracker, make_optimizer: OptimizerFactory) -> None:
+    """The two moments of the published loop that can set its maximum; both begin in an emptied cache.
+
+    A long batch, then an evaluation on top of what that step has left in the cache: a prompt of `EVALUATED` rows goes
+    through the model without gradients. And the longest batch. The step before either was the shortest of its bucket;
+    all that lives on of it is its output, so only its forward is traced, without gradients.
+
+    Known limit: the generated tokens themselves are not traced; their keys and values fit in what the prompt has used.
+    """
+    optimizer = make_optimizer(language_model)
+    with _optimizer_phase(optimizer, tracker):
+        _make_state(language_model, optimizer)
+        before = _output(language_model, tracker, (BATCH, SHORTEST_BEFORE))
+        again = [torch.empty_like(tensor) for tensor in _tensors(before)]
+        del again[:]
+        tracker.trace.cache_emptied()
+        output = _plain_step(language_model, tracker, optimizer, (BATCH, BEFORE_EVALUATION), padded=True)
+        _evaluate(language_model, tracker)
+        tracker.trace.cache_emptied()
+        output = _plain_step(language_model, tracker, optimizer, (BATCH, LONGEST), padded=True)
+    del output
+
+
+def _plain_step(
+    language_model: Any,
+    tracker: StorageTracker,
+    optimizer: torch.optim.Optimizer,
+    shape: tuple[int, int],
+    *,
+    padded: bool,
+) -> Any:
+    """zero_grad, forward, backward, clip to 1, update; returns the output.
+
+    padded  pass an attention mask, as a batch of unequal rows needs one
+    """
+    optimizer.zero_grad(set_to_none=True)
+    with tracker.during("forward"):
+        inputs = _causal_inputs(*shape, padded, tracker)
+        output = language_model(**inputs, **task_inputs(language_model, shape[0]))
+    with tracker.during("backward"):
+        output.loss.backward()
+    with tracker.during("clip"):
+        nn.utils.clip_grad_norm_([p for p in language_model.parameters() if p.grad is not None], 1.0)
+    optimizer.step()
+    return output
+
+
+def _output(language_model: Any, tracker: StorageTracker, shape: tuple[int, int], **more: Any) -> Any:
+    """What a forward without labels and gradients returns."""
+    with tracker.during("evaluation"), torch.no_grad():
+        inputs = _causal_inputs(*shape, True, tracker)
+        del inputs["labels"]
+        return language_model(**inputs, **task_inputs(language_model, shape[0]), **more)
+
+
+def _evaluate(language_model: Any, tracker: StorageTracker) -> None:
+    language_model.eval()
+    _output(language_model, tracker, (EVALUATED, PROMPT), use_cache=True, logits_to_keep=1)
+    language_model.train()
 
 
 def _causal_inputs(batch: int, length: int, padded: bool, tracker: StorageTracker) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ import copy
 import difflib
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -78,17 +78,14 @@ def _check(entries: Any, file: Path) -> None:
 
     if not isinstance(entries, dict):
         raise BuildError(f"{file}: must be a JSON object, found {type(entries).__name__}")
-    _known_kind(
-        str(entries.get("peft_type")),
-        {str(getattr(k, "value", k)): v for k, v in PEFT_TYPE_TO_CONFIG_MAPPING.items()},
-        file,
-    )
+    known = [str(getattr(kind, "value", kind)) for kind in PEFT_TYPE_TO_CONFIG_MAPPING]
+    _known_kind(str(entries.get("peft_type")), known, file)
     task = entries.get("task_type")
     if task not in (None, "CAUSAL_LM"):
         raise BuildError(f"{file}: task_type {task} is not predicted; only causal language models (CAUSAL_LM) are")
 
 
-def _known_kind(kind: str, known: Sequence[str], file: Path) -> None:
+def _known_kind(kind: str, known: Collection[str], file: Path) -> None:
     if kind not in known:
         near = difflib.get_close_matches(kind.upper(), known, n=3) or sorted(known)
         raise BuildError(f"{file}: peft_type {kind!r} is unknown; near names: {', '.join(near)}")

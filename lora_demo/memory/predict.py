@@ -17,9 +17,9 @@ from lora_demo.memory import loops
 from lora_demo.memory.build import adapt, build_subject
 from lora_demo.memory.cards import Card, card
 from lora_demo.memory.cuda_kernels import WORKSPACE, WORKSPACE_HOPPER, cuda_kernels
+from lora_demo.memory.landmarks import watch_layers
 from lora_demo.memory.optimizer_choice import OptimizerName, make_optimizer
 from lora_demo.memory.peft_stand_ins import stepping
-from lora_demo.memory.published_lengths import BATCH, LONGEST, SHORTEST_BEFORE
 from lora_demo.memory.subject import Size, Subject
 from lora_demo.memory.trace import Kind, Replay, Trace, replay
 from lora_demo.memory.tracker import StorageTracker, watch_model
@@ -89,14 +89,21 @@ def trace_step(setting: Setting) -> tuple[Trace, int]:
     return trace_subject(build_subject(setting.model), setting)
 
 
-def trace_subject(subject: Subject, setting: Setting, steps: int = 2) -> tuple[Trace, int]:
-    """`trace_step` of a model that is built already; `setting.model` is not looked at, `steps` counts for our loop."""
+def trace_subject(
+    subject: Subject, setting: Setting, steps: int = 2, *, landmarks: bool = False
+) -> tuple[Trace, int]:
+    """`trace_step` of a model that is built already; `setting.model` is not looked at, `steps` counts for our loop.
+
+    landmarks  set the marks that `moments` needs; for decoders whose layers have an `mlp`
+    """
     adapt(subject, setting.method, adapter_dtype=torch.float32 if setting.adapter_fp32 else None)
     if setting.checkpointing:
         _checkpoint(subject)
     tracker = StorageTracker(subject.vocabulary)
     trainable = sum(p.numel() for p in subject.model.parameters() if p.requires_grad)
     handles = watch_model(tracker, subject.model)
+    if landmarks:
+        handles += watch_layers(tracker, subject.language_model)
     with tracker, cuda_kernels(), stepping():
         _run(setting, subject, tracker, steps)
     for handle in handles:
@@ -118,11 +125,9 @@ def _run(setting: Setting, subject: Subject, tracker: StorageTracker, steps: int
         size = Size(setting.batch, setting.length, setting.supervised)
         loops.trace_ours(subject, tracker, optimizer, size, accumulation=setting.accumulation, steps=steps)
     elif setting.loop == "plain":
-        lengths = [setting.length] * 2
-        loops.trace_plain(subject.language_model, tracker, optimizer, setting.batch, lengths, padded=False)
+        loops.trace_plain(subject.language_model, tracker, optimizer, setting.batch, setting.length)
     else:
-        lengths = [SHORTEST_BEFORE, LONGEST]
-        loops.trace_plain(subject.language_model, tracker, optimizer, BATCH, lengths, empty_cache_before=(1,))
+        loops.trace_published(subject.language_model, tracker, optimizer)
 
 
 def _checkpoint(subject: Subject) -> None:

@@ -7,13 +7,13 @@ from dataclasses import replace
 from lora_demo.memory.predict import Setting
 
 NAIVE = Setting("mgm-2b", "full", length=2048, optimizer="foreach")
-_FUSED = replace(NAIVE, optimizer="fused")
-_SELECTED = replace(_FUSED, supervised=64)
-_RECOMPUTED = replace(_SELECTED, checkpointing=True)
+_SELECTED = replace(NAIVE, supervised=64)
+_FUSED = replace(_SELECTED, optimizer="fused")
+_RECOMPUTED = replace(_FUSED, checkpointing=True)
 STEPS: dict[str, Setting] = {
     "naive": NAIVE,
-    "fused": _FUSED,
     "selected": _SELECTED,
+    "fused": _FUSED,
     "recompute": _RECOMPUTED,
     "adamw8bit": replace(_RECOMPUTED, optimizer="adamw8bit"),
     "lora": replace(_RECOMPUTED, method="lora:r=16,targets=all"),

@@ -1,4 +1,7 @@
-"""The site, built once per session by a process that may not import torch, served on a free port, in one browser."""
+"""The site, built once per session by a process that may not import torch, served on a free port, in one browser.
+
+Workers of one run share the build: the first one to need it builds, the others wait.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,9 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--no-first-run",
+    # A microphone that hums, and nobody who has to allow it.
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 ]
 # Run as a program: builds the site and refuses every import of torch on the way.
 BUILD = """
@@ -43,8 +49,9 @@ from mkdocs.__main__ import cli
 try:
     cli(["build", "--no-strict", "--site-dir", sys.argv[1]], standalone_mode=False)
 finally:
-    json.dump({"cpu": time.process_time()}, open(sys.argv[1] + ".json", "w"))
+    json.dump(time.process_time(), open(sys.argv[1] + ".cpu", "w"))
 """
+BUILD_SECONDS = 240
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,38 @@ class Site:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("built") / "site"
+    base = tmp_path_factory.getbasetemp()
+    # Each worker's folder lies in the run's own.
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "built-site"
+    report = built(folder)
+    # Not strict here, so that one warning fails one test (test_build) and not every other as well.
+    assert report["code"] == 0, f"the build failed:\n{report['log'][-6000:]}"
+    server = serve(folder)
+    address = f"http://127.0.0.1:{server.server_port}/"
+    yield Site(folder, address, report["wall"], report["cpu"], report["log"])
+    server.shutdown()
+    server.server_close()
+
+
+def built(folder: Path) -> dict[str, Any]:
+    """The report of the one build into `folder`; it appears when the build has ended."""
+    report = Path(f"{folder}.json")
+    try:
+        Path(f"{folder}.lock").touch(exist_ok=False)
+    except FileExistsError:
+        end = time.monotonic() + BUILD_SECONDS + 30
+        while not report.exists():
+            assert time.monotonic() < end, "the worker that builds the site never finished"
+            time.sleep(0.2)
+    else:
+        begun = Path(f"{folder}.begun")
+        begun.write_text(json.dumps(build(folder)), encoding="utf-8")
+        begun.rename(report)
+    return json.loads(report.read_text(encoding="utf-8"))
+
+
+def build(folder: Path) -> dict[str, Any]:
+    """Build both languages; how it ended, what it took and what it said."""
     began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", BUILD, str(folder)],
@@ -77,16 +115,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "SITE_URL": "http://127.0.0.1:8000/"},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=BUILD_SECONDS,
     )
     wall = time.perf_counter() - began
-    # Not strict here, so that one warning fails one test (test_build) and not every other as well.
-    assert done.returncode == 0, f"the build failed:\n{done.stderr[-6000:]}"
-    server = serve(folder)
-    address = f"http://127.0.0.1:{server.server_port}/"
-    yield Site(folder, address, wall, json.loads(Path(f"{folder}.json").read_text())["cpu"], done.stderr)
-    server.shutdown()
-    server.server_close()
+    cpu = json.loads(Path(f"{folder}.cpu").read_text())
+    return {"code": done.returncode, "wall": wall, "cpu": cpu, "log": done.stderr}
 
 
 def serve(folder: Path) -> http.server.ThreadingHTTPServer:
