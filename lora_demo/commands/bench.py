@@ -106,7 +106,7 @@ def bench_full_size(
     seed: Annotated[int, typer.Option("--seed", help="Of weights and batch.")] = 0,
     record: Annotated[bool, typer.Option("--record", help="Write the readings to qa/records.")] = False,
 ) -> None:
-    """MGM-2B on this CPU, random bf16 weights: load a 6 GB checkpoint, take a LoRA step; peak memory as JSON."""
+    """MGM-2B on this CPU, random weights: load a 6 GB checkpoint, take a LoRA step; peak memory as JSON (minutes)."""
     import json
 
     from lora_demo.commands import bench_full_size as command
