@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
 
 from lora_demo.methods import peft_format
 from lora_demo.methods.errors import MethodError
@@ -91,3 +93,26 @@ def test_an_adapter_loads_onto_any_base_of_its_shape(tiny, tokens, tmp_path: Pat
         parameter.data += 0.1 * torch.randn_like(parameter)
     loaded = PeftModel.from_pretrained(upgraded, tmp_path / "adapter")
     assert (loaded(tokens).logits - expected).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("change", ["another vocabulary", "fewer layers", "more layers", "another width"])
+def test_only_another_width_is_refused(tiny, tmp_path: Path, change, recwarn):
+    """Vocabulary and depth may differ: PEFT drops or leaves out what has no counterpart, silently."""
+    get_peft_model(tiny("llama"), LoraConfig(r=2, target_modules="all-linear")).save_pretrained(tmp_path / "adapter")
+    config = copy.deepcopy(tiny("llama").config)
+    field, value = {
+        "another vocabulary": ("vocab_size", config.vocab_size + 16),
+        "fewer layers": ("num_hidden_layers", config.num_hidden_layers - 1),
+        "more layers": ("num_hidden_layers", config.num_hidden_layers + 1),
+        "another width": ("intermediate_size", config.intermediate_size * 2),
+    }[change]
+    setattr(config, field, value)
+    upgraded = AutoModelForCausalLM.from_config(config)
+    recwarn.clear()
+    if change == "another width":
+        with pytest.raises(RuntimeError, match="size mismatch"):
+            PeftModel.from_pretrained(upgraded, tmp_path / "adapter")
+    else:
+        loaded = PeftModel.from_pretrained(upgraded, tmp_path / "adapter")
+        assert any("lora_B" in name for name, _ in loaded.named_parameters())
+        assert not [one for one in recwarn if "adapter" in str(one.message)]

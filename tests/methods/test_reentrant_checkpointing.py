@@ -1,13 +1,14 @@
 """Re-entrant checkpointing on inputs without gradient: the graph is cut, loudly or silently; two ways out.
 
-transformers marks the embedding's output itself when ids come in; embeddings given from outside, as a
-vision-language model does, have no such mark.
+transformers marks the output of the embedding module, whoever calls it. Embeddings that never went through the
+module, as a vision-language model may assemble them, have no such mark.
 """
 
 from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional
 
 from lora_demo.methods import surgery
 from lora_demo.methods.lora import apply_lora
@@ -53,6 +54,39 @@ def test_a_trained_layer_behind_the_cut_hides_it(model, embedded):
         model(inputs_embeds=embedded).logits.square().mean().backward()
     assert model.model.norm.weight.grad.any()
     assert not any(_reached(model))
+
+
+def _assembled(words):
+    """What a vision-language model passes on: words joined with features of a picture."""
+    return torch.cat([words, torch.randn(words.shape[0], 4, words.shape[2])], dim=1)
+
+
+def test_words_through_the_module_keep_the_graph(model, tokens):
+    _checkpoint(model, reentrant=True)
+    joined = _assembled(model.get_input_embeddings()(tokens))
+    model(inputs_embeds=joined).logits.square().mean().backward()
+    assert all(_reached(model))
+
+
+@pytest.mark.parametrize("way_round", ["no_grad", "raw weight"])
+def test_words_round_the_module_cut_it(model, tokens, way_round):
+    _checkpoint(model, reentrant=True)
+    embedding = model.get_input_embeddings()
+    with torch.set_grad_enabled(way_round != "no_grad"):
+        words = embedding(tokens) if way_round == "no_grad" else functional.embedding(tokens, embedding.weight)
+        joined = _assembled(words)
+    with pytest.warns(UserWarning, match=WARNED):
+        loss = model(inputs_embeds=joined).logits.square().mean()
+    with pytest.raises(RuntimeError, match=r"element 0 of tensors does not require grad"):
+        loss.backward()
+
+
+def test_the_marked_output_refuses_writing_in_place(model, tokens):
+    _checkpoint(model, reentrant=True)
+    words = model.get_input_embeddings()(tokens)
+    with pytest.raises(RuntimeError, match=r"leaf Variable that requires grad"):
+        words[:, 1:3] = 0.0
+    words.clone()[:, 1:3] = 0.0
 
 
 @pytest.mark.parametrize("way_out", ["non-reentrant", "gradient at the input", "ids through the embedding"])
