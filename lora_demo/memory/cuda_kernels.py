@@ -13,6 +13,9 @@ scaled_dot_product_attention (torch/aten/src/ATen/native/transformers/cuda/sdp_u
 
 dropout: keeps a boolean mask of one byte per value (the CPU path keeps a mask of the input's dtype).
 
+transformers looks at the positions' values for packed sequences and skips the mask when there are none. Values do not
+exist here and no loop of ours packs, so there are none: a row without padding goes the flash path, as it does on a GPU.
+
 cuBLAS holds a workspace per handle from its first use on: 4096 KiB x 2 + 16 KiB x 8 (32 MiB on Hopper).
 
 Known limits: cuDNN's convolution workspaces (the frozen towers) and kernels chosen by auto-tuning are not modelled.
@@ -28,6 +31,7 @@ from unittest import mock
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from transformers import masking_utils
 
 from lora_demo.results.units import KIB, MIB
 
@@ -133,5 +137,13 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = Fa
 @contextmanager
 def cuda_kernels() -> Iterator[None]:
     """Put the stand-ins in place; recomputation inside a backward pass finds them too."""
-    with mock.patch.object(F, "scaled_dot_product_attention", attention), mock.patch.object(F, "dropout", dropout):
+    with (
+        mock.patch.object(F, "scaled_dot_product_attention", attention),
+        mock.patch.object(F, "dropout", dropout),
+        mock.patch.object(masking_utils, "find_packed_sequence_indices", _not_packed),
+    ):
         yield
+
+
+def _not_packed(position_ids: Tensor) -> None:
+    return None
