@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
-from tests.site.conftest import Site
+from tests.site_plugin import Site
 
 pytestmark = pytest.mark.browser
 PAGES = ("", "q/memory/what-lora-saves/", "figures/lora/", "ledger/")

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
-from tests.site.conftest import Site
+from tests.site_plugin import Site
 
 pytestmark = pytest.mark.browser
 HOME_BUDGET = 500_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.site.conftest import ROOT, Site
+from tests.site_plugin import ROOT, Site
 
 SECONDS = 15
 

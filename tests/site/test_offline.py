@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from lora_demo.pages import offline
-from tests.site.conftest import Site
+from tests.site_plugin import Site
 
 
 def test_links_to_folders_name_their_file() -> None:

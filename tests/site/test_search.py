@@ -8,7 +8,7 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, Page, expect
 
-from tests.site.conftest import Site
+from tests.site_plugin import Site
 
 pytestmark = pytest.mark.browser
 QUERIES: dict[str, dict[str, str | list[str]]] = yaml.safe_load(

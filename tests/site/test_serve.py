@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.site.conftest import ROOT
+from tests.site_plugin import ROOT
 
 SECONDS = 3
 QUESTION = "qa/questions/principles/what-is-lora.md"

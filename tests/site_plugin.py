@@ -1,4 +1,4 @@
-"""The site, built once per session by a process that may not import torch, served on a free port, in one browser.
+"""A pytest plugin: the site, built once per run by a process without torch, served on a free port, in one browser.
 
 Workers of one run share the build: the first one to need it builds, the others wait.
 """
@@ -18,13 +18,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
 
-ROOT = Path(__file__).parents[2]
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+ROOT = Path(__file__).parents[1]
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 FLAGS = [
     "--no-sandbox",
@@ -160,6 +162,9 @@ def chromium() -> str:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    # Here, because this plugin is loaded by runs that need no browser too.
+    from playwright.sync_api import sync_playwright
+
     path = chromium()
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=path, args=FLAGS)
