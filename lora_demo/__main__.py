@@ -178,6 +178,26 @@ def ask(
 
 
 @app.command()
+def evaluate(
+    file: Annotated[Path, typer.Argument(help="JSON list of items: id, image, conversations.")],
+    images: Annotated[Path, typer.Option("--images", help="Folder that the image paths start from.")],
+    model: Annotated[str, typer.Option("--model", help="nano, a run's folder, or a checkpoint folder.")] = "nano",
+    tokenizer: Annotated[Path | None, typer.Option("--tokenizer", help="Folder with the model's tokenizer.")] = None,
+    rows: Annotated[int | None, typer.Option("--rows", min=1, help="Only the first items; all if not given.")] = None,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Items per forward.")] = 1,
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", help="An earlier evaluation (--json) to compare with.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """How many answers of a file a model gives exactly, token by token. Exit 0: done, 1: no memory, 2: bad input."""
+    from lora_demo.commands import evaluate as command
+
+    asked = command.Question(file, images, model, tokenizer, rows, batch, baseline)
+    raise typer.Exit(command.start(asked, as_json=as_json))
+
+
+@app.command()
 def tune(
     search: Annotated[str, typer.Argument(help="Name of a shipped search, a path to a .yaml file, or `list`.")],
     settings: Annotated[
@@ -237,6 +257,26 @@ def merge(
     from lora_demo.commands import merge as command
 
     raise typer.Exit(command.start(adapter, base, out, dtype, as_json=as_json))
+
+
+@app.command()
+def lab(
+    experiments: Annotated[
+        list[str] | None, typer.Argument(metavar="[EXPERIMENT]...", help="Which to run; none: list them.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a field of every recipe, e.g. steps=20; repeatable.")
+    ] = None,
+    images: Annotated[int, typer.Option("--images", min=1, help="Held-out pictures per family.")] = 400,
+    record: Annotated[bool, typer.Option("--record", help="Write what was measured to qa/records.")] = False,
+) -> None:
+    """Experiments on mgm-nano, as JSON. Exit 0: measured, 1: a run had to stop, 2: no such experiment, bad setting."""
+    from lora_demo.commands import lab as command
+
+    if not experiments:
+        typer.echo(command.listing())
+        return
+    raise typer.Exit(command.start(experiments, settings or (), images, record=record))
 
 
 @app.command("predict")

@@ -19,7 +19,7 @@ from lora_demo.models import shipped, weights
 from lora_demo.models.mgm import MGM
 from lora_demo.models.presets import mgm_preset
 from lora_demo.training import results
-from lora_demo.training.prepare import nano_set
+from lora_demo.training.prepare import nano_set, tokenizer_of
 
 NANO = "nano"
 LONGEST_ANSWER = 64
@@ -52,15 +52,22 @@ def ask(image: Path | None, question: str, model: str = NANO, tokenizer_dir: Pat
     return answer(loaded, text, picture, question)
 
 
-def load(model: str, tokenizer_dir: Path | None = None) -> tuple[MGM, TextTokenizer]:
-    """The model and its tokenizer: the folder given, else the model's own, else nano's."""
+def load(model: str, tokenizer_dir: Path | None = None, *, as_stored: bool = False) -> tuple[MGM, TextTokenizer]:
+    """The model and its tokenizer: the folder given, else the model's own, else nano's.
+
+    as_stored  keep a checkpoint's own type; a run's model always has the type it was trained in
+    """
     if model == NANO:
         return shipped.load_nano(), tokenizer.nano()
     folder = Path(model)
     if not folder.is_dir():
         raise AskError(f"{folder}: no such folder; --model takes {NANO!r}, a run's folder or a checkpoint folder")
-    loaded = results.load(folder) if (folder / results.RECIPE).is_file() else weights.load(folder)
-    text = _tokenizer(folder, tokenizer_dir, loaded)
+    if (folder / results.RECIPE).is_file():
+        loaded, home = results.load(folder), results.recipe_of(folder).model
+        text = tokenizer.load(tokenizer_dir) if tokenizer_dir else tokenizer_of(home)
+    else:
+        loaded = weights.load(folder, dtype=weights.stored_dtype(folder) if as_stored else torch.float32)
+        text = _tokenizer(folder, tokenizer_dir, loaded)
     text.require_fits(loaded.config.llm.vocab_size)
     return loaded, text
 

@@ -140,3 +140,22 @@ def bench_nano(
         typer.echo(command.record_fine_tuning(record_fine_tuning))
     if record_base is None and record_fine_tuning is None:
         typer.echo(json.dumps(command.base(images), indent=1))
+
+
+@bench_app.command("loop")
+def bench_loop(
+    rounds: Annotated[int, typer.Option("--rounds", min=10, help="Steps of either side.")] = 120,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")] = 2,
+    check: Annotated[bool, typer.Option("--check", help="Exit 1 if the loop is over 5 % slower.")] = False,
+    record: Annotated[bool, typer.Option("--record", help="Write the readings to qa/records.")] = False,
+) -> None:
+    """The training loop on nano against a bare PyTorch loop of the same steps: paired ratio of throughput, as JSON."""
+    import json
+
+    from lora_demo.commands import bench_loop as command
+
+    done = command.run(command.Plan(rounds=rounds, threads=threads))
+    if record:
+        command.save(done)
+    typer.echo(json.dumps(command.summary(done), indent=1))
+    raise typer.Exit(1 if check and not command.within_bar(done) else 0)

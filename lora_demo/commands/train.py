@@ -40,7 +40,8 @@ def start(name: str, settings: Sequence[str], *, out: Path | None, resume: bool,
     except TrainingStopped as error:
         console.print(str(error), style="red", markup=False, highlight=False)
         return 1
-    print(json.dumps(finished.summary(), indent=1) if as_json else described(finished))
+    if finished.first:
+        print(json.dumps(finished.summary(), indent=1) if as_json else described(finished))
     return 0
 
 

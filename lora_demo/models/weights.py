@@ -112,6 +112,12 @@ def inspect(directory: str | Path) -> MGMConfig:
     return _without_values(Places(Path(directory)), None)[0].config
 
 
+def stored_dtype(directory: str | Path) -> torch.dtype:
+    """The type in which a checkpoint folder keeps the embedding, which is that of the language model."""
+    stored = Places(Path(directory)).collect().stored.get("model.embed_tokens.weight")
+    return stored.entry.dtype if stored else torch.float32
+
+
 def save(model: MGM, directory: str | Path) -> Path:
     """Write `model.safetensors` under released names and `geometry.json`, each whole or not at all.
 

@@ -23,6 +23,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from lora_demo.training.stopped import TrainingStopped
+
 SEAL = "progress.json"
 TRAINED = "trained.safetensors"
 STATE = "state"
@@ -30,7 +32,7 @@ STEP = "step-"
 BEST = "best"
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(TrainingStopped):
     """A checkpoint that cannot be written or read; the message says what is left."""
 
 
@@ -69,7 +71,7 @@ def save(directory: Path, name: str, model: nn.Module, accelerator: Accelerator,
     except (OSError, RuntimeError, SafetensorError) as error:
         shutil.rmtree(aside, ignore_errors=True)
         raise CheckpointError(
-            f"checkpoint {directory / name} could not be written: {error}. {_left(directory)}"
+            f"checkpoint {directory / name} could not be written: {error}. {left(directory)}"
         ) from error
     accelerator.wait_for_everyone()
     return directory / name
@@ -113,6 +115,21 @@ def newest(directory: Path) -> Path | None:
     return None
 
 
+def recover(directory: Path) -> None:
+    """Bring back a checkpoint whose replacement was killed between the two renames."""
+    for old in directory.glob(".*.old.part"):
+        whole = directory / old.name.split(".")[1]
+        if not whole.exists():
+            old.replace(whole)
+
+
+def best(directory: Path) -> Path:
+    """The best checkpoint. Raises CheckpointError if it is damaged, with what is left."""
+    if reason := damage(directory / BEST):
+        raise CheckpointError(f"checkpoint {directory / BEST} is damaged ({reason}). {left(directory)}")
+    return directory / BEST
+
+
 def numbered(directory: Path) -> list[Path]:
     """Checkpoints by step, oldest first; half-written ones have other names and are not among them."""
     found = [path for path in directory.glob(f"{STEP}*") if path.is_dir() and path.name[len(STEP) :].isdigit()]
@@ -152,7 +169,7 @@ def _aside(directory: Path, name: str) -> Path:
         return Path(tempfile.mkdtemp(dir=directory, prefix=f".{name}.", suffix=".part"))
     except OSError as error:
         raise CheckpointError(
-            f"checkpoint {directory / name} could not be written: {error}. {_left(directory)}"
+            f"checkpoint {directory / name} could not be written: {error}. {left(directory)}"
         ) from error
 
 
@@ -195,6 +212,7 @@ def _flush(path: Path) -> None:
         os.fsync(stream.fileno())
 
 
-def _left(directory: Path) -> str:
+def left(directory: Path) -> str:
+    """What a run can go on from, for messages."""
     sound = numbered(directory)
     return f"The last good checkpoint is {sound[-1]}." if sound else "No checkpoint has been written yet."

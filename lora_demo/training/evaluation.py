@@ -35,6 +35,11 @@ class Evaluation:
         return {"loss": self.loss, "accuracy": self.accuracy, "by_group": dict(self.by_group), "rows": self.rows}
 
 
+def read_back(found: Mapping[str, Any] | None) -> Evaluation | None:
+    """What `to_json` wrote."""
+    return found and Evaluation(**found)
+
+
 @torch.no_grad()
 def evaluate(
     model: nn.Module,

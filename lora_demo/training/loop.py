@@ -6,7 +6,6 @@ random state is restored, the loader draws from a generator of its own, and chec
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,10 +17,11 @@ from accelerate import Accelerator
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from lora_demo.training import adaptive_rank, checkpoint
+from lora_demo.models.wide_products import wide_where_needed
+from lora_demo.training import adaptive_rank, checkpoint, metrics
 from lora_demo.training.accelerated import AcceleratedEngine
 from lora_demo.training.display import Display, Quiet
-from lora_demo.training.evaluation import Evaluation, evaluate
+from lora_demo.training.evaluation import Evaluation, evaluate, read_back
 from lora_demo.training.metrics import Metrics
 from lora_demo.training.optimizers import build
 from lora_demo.training.order import Order, cut, share
@@ -92,11 +92,15 @@ class Loop:
 
     def resume(self) -> int:
         """Go back to the newest sound checkpoint, if there is one; returns the step to go on from."""
+        if self.accelerator.is_main_process:
+            checkpoint.recover(self.checkpoints)
+        self.accelerator.wait_for_everyone()
         path = checkpoint.newest(self.checkpoints)
         if path is not None:
             stored = checkpoint.read_progress(path)
             _same_recipe(stored.recipe, self.progress.recipe, path)
             self.progress = checkpoint.restore(path, self.bare, self.accelerator)
+            self.last = read_back(metrics.last(self.folder, "evaluation"))
         return self.progress.step
 
     def run(self) -> Outcome:
@@ -114,10 +118,12 @@ class Loop:
             if reason := lost_worker(error, self.engine.processes):
                 raise TrainingStopped(f"after step {self.progress.step}: {reason}; {self._kept()}") from error
             raise
+        except OSError as error:
+            raise TrainingStopped(f"after step {self.progress.step}: {error}; {self._kept()}") from error
         self._finish()
         return Outcome(
             steps=self.progress.step,
-            loss=losses[-1] if losses else math.nan,
+            loss=losses[-1] if losses else metrics.last(self.folder, "loss"),
             evaluation=self.last,
             best_step=self.progress.best_step,
             seconds=time.perf_counter() - started,
@@ -126,24 +132,24 @@ class Loop:
         )
 
     def _train(self, losses: list[float]) -> None:
-        with self.display:
+        with self.display, wide_where_needed(self.accelerator.device, bfloat16=self.recipe.in_bfloat16):
             self.display.start(self.recipe.name, self.progress.step, self.recipe.steps)
-            metrics = self._metrics() if self.accelerator.is_main_process else None
-            for loss in self._steps(metrics):
-                losses.append(loss)
+            losses.extend(self.steps())
 
     def _metrics(self) -> Metrics:
         return Metrics(self.folder, from_step=self.progress.step, tensorboard=self.recipe.tensorboard)
 
-    def _steps(self, metrics: Metrics | None) -> Iterator[float]:
-        for batch in self._batches():
+    def steps(self) -> Iterator[float]:
+        """The loss of each step, made as it is asked for; with evaluations and checkpoints where they are due."""
+        told = self._metrics() if self.accelerator.is_main_process else None
+        for batch in () if self._patience_spent() else self._batches():
             lr = self._set_rate()
             since = time.perf_counter()
             result = self._step(batch)
             self.progress.step += 1
-            self._report(metrics, result, lr, batch, time.perf_counter() - since)
+            self._report(told, result, lr, batch, time.perf_counter() - since)
             yield float(result.loss)
-            if self._evaluate_if_due(metrics):
+            if self._evaluate_if_due(told):
                 self.display.say(f"stopped early: no better accuracy in {self.progress.stale} evaluations")
                 return
             self._save_if_due()
@@ -160,8 +166,8 @@ class Loop:
             ) from error
 
     def _kept(self) -> str:
-        left = checkpoint.newest(self.checkpoints)
-        return f"the last good checkpoint is {left}" if left else "no checkpoint had been written yet"
+        kept = checkpoint.newest(self.checkpoints)
+        return f"the last good checkpoint is {kept}" if kept else "no checkpoint had been written yet"
 
     def _batches(self) -> Iterator[list[MicroBatch]]:
         order = Order(len(self.train), self.recipe.batch, self.recipe.seed)
@@ -186,17 +192,17 @@ class Loop:
         return lr
 
     def _report(
-        self, metrics: Metrics | None, result: StepResult, lr: float, batch: Sequence[MicroBatch], seconds: float
+        self, told: Metrics | None, result: StepResult, lr: float, batch: Sequence[MicroBatch], seconds: float
     ) -> None:
         loss = float(result.loss)
         speed = sum(micro.tokens for micro in batch) * self.engine.processes / seconds
         self.display.advance(self.progress.step, loss, speed)
-        if metrics is not None:
+        if told is not None:
             norm = None if result.gradient_norm is None else float(result.gradient_norm)
             values = {"loss": loss, "gradient_norm": norm, "lr": lr, "tokens_per_second": round(speed, 1)}
-            metrics.write(step=self.progress.step, **values)
+            told.write(step=self.progress.step, **values)
 
-    def _evaluate_if_due(self, metrics: Metrics | None) -> bool:
+    def _evaluate_if_due(self, told: Metrics | None) -> bool:
         """Evaluate where the recipe says so; True if the run should stop."""
         plan = self.recipe.evaluation
         at_end = self.progress.step == self.recipe.steps
@@ -204,13 +210,17 @@ class Loop:
         if self.validation is None or not due:
             return False
         self.last = evaluate(self.bare, self.validation, rows=plan.rows, batch=plan.batch, forward=self.judging)
-        if metrics is not None:
-            metrics.write(step=self.progress.step, evaluation=self.last.to_json())
+        if told is not None:
+            told.write(step=self.progress.step, evaluation=self.last.to_json())
         self.display.say(f"step {self.progress.step}: {self.last.accuracy:.1%} of {self.last.rows} answers right")
         self._note_best(self.last)
         if self.watch is not None:
             self.watch(self.progress.step, self.last)
-        return plan.patience is not None and self.progress.stale >= plan.patience
+        return self._patience_spent()
+
+    def _patience_spent(self) -> bool:
+        patience = self.recipe.evaluation.patience
+        return patience is not None and self.progress.stale >= patience
 
     def _note_best(self, found: Evaluation) -> None:
         best = self.progress

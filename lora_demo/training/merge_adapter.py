@@ -124,11 +124,9 @@ def merge(adapter: AdapterFolder, base: Path, out: Path, *, dtype: torch.dtype |
     """
     if out.exists():
         raise MethodError(f"{out}: exists already; name a new folder")
-    catalogue = Places(base).collect()
-    stored = catalogue.stored.get("model.embed_tokens.weight")
-    model = weights.load(base, dtype=dtype or (stored.entry.dtype if stored else torch.float32))
+    model = weights.load(base, dtype=dtype or weights.stored_dtype(base))
     verified, changed = merged_and_checked(model, adapter)
-    write(model, changed, catalogue, base, out, dtype)
+    write(model, changed, Places(base).collect(), base, out, dtype)
     return verified
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from lora_demo.results.store import write_atomically
+
 FILE = "metrics.jsonl"
 EVENTS = "events"
 
@@ -22,7 +24,7 @@ class Metrics:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / FILE
         kept = [line for line in read(folder) if line["step"] <= from_step]
-        self.path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        write_atomically(self.path, "".join(json.dumps(line) + "\n" for line in kept))
         self._events = _events(folder, from_step) if tensorboard else None
 
     def write(self, **values: Any) -> None:
@@ -41,6 +43,11 @@ def read(folder: Path) -> list[dict[str, Any]]:
         return []
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]
     return [json.loads(line) for line in lines if line]
+
+
+def last(folder: Path, name: str) -> Any:
+    """The newest value of that name in a run's metrics; None if there is none."""
+    return next((line[name] for line in reversed(read(folder)) if name in line), None)
 
 
 def _events(folder: Path, from_step: int) -> Any:

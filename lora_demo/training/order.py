@@ -35,8 +35,9 @@ class Order:
 
 
 def share(indices: list[int], rank: int, processes: int) -> list[int]:
-    """The samples of one process: every processes-th, so that together they are the whole batch."""
-    return indices[rank::processes]
+    """The samples of one process. Blocks in order: accumulation on one process then adds the very same parts."""
+    start, end = (len(indices) * edge // processes for edge in (rank, rank + 1))
+    return indices[start:end]
 
 
 def cut(indices: list[int], size: int | None) -> list[list[int]]:

@@ -14,14 +14,19 @@ from lora_demo.training.optimizers import require
 from lora_demo.training.prepare import apply_method, as_asked, check_folder, config_of
 from lora_demo.training.recipe import Recipe
 from lora_demo.training.recipe_data import FolderData, SyntheticData
+from lora_demo.training.recipe_files import RecipeError
 from lora_demo.training.synthetic import sizes
 
 
-def check(recipe: Recipe, *, cuda: bool) -> MGM:
+def check(recipe: Recipe, *, cuda: bool, processes: int = 1) -> MGM:
     """The model as it will be trained, on the meta device. Raises what is wrong with recipe, weights, data or machine.
 
-    CheckpointError, ConfigError, TokenizerError, DataError, MethodError, OptimizerUnavailable: all before loading.
+    RecipeError, CheckpointError, ConfigError, TokenizerError, DataError, MethodError, OptimizerUnavailable: all before
+    loading. processes: of this run together.
     """
+    if recipe.batch < processes:
+        words = f"batch {recipe.batch} leaves some of {processes} processes without a row"
+        raise RecipeError(f"recipe {recipe.name}: {words}; raise batch, or launch fewer")
     require(recipe.optimizer.implementation, cuda=cuda)
     config = config_of(recipe.model)
     _check_data(recipe, config)

@@ -174,6 +174,11 @@ class Recipe(Part):
     workers: Annotated[int, Field(ge=0)] = 0
     tensorboard: bool = False
 
+    @property
+    def in_bfloat16(self) -> bool:
+        """Whether the step multiplies bfloat16 numbers."""
+        return self.model.dtype == "bfloat16" or self.precision == "bf16"
+
     @model_validator(mode="after")
     def _check(self) -> Recipe:
         for contradiction in (*self._in_data(), *self._in_method(), *self._in_savers()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
@@ -11,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from lora_demo.methods import own_format, peft_format, surgery
 from lora_demo.models import fingerprint, weights
 from lora_demo.models.mgm import MGM
+from lora_demo.models.tensor_files import CheckpointError
 from lora_demo.results.store import write_atomically
 from lora_demo.training.prepare import model_of
 from lora_demo.training.recipe import Recipe
@@ -24,6 +24,14 @@ PEFT_METHODS = ("lora", "dora", "pissa", "ia3", "prefix")
 def save_recipe(recipe: Recipe, folder: Path) -> None:
     """The recipe with everything inherited filled in."""
     write_atomically(folder / RECIPE, recipe.model_dump_json(indent=1) + "\n")
+
+
+def recipe_of(folder: Path) -> Recipe:
+    """The recipe that a run's folder keeps. Raises CheckpointError if it cannot be read."""
+    try:
+        return Recipe.model_validate_json((folder / RECIPE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder / RECIPE}: cannot be read: {error}") from error
 
 
 def place(recipe: Recipe, folder: Path) -> Path:
@@ -50,7 +58,7 @@ def load(folder: Path) -> MGM:
 
     Raises CheckpointError if the base is not the one that the run was trained on.
     """
-    recipe = Recipe.model_validate(json.loads((folder / RECIPE).read_text(encoding="utf-8")))
+    recipe = recipe_of(folder)
     if recipe.method.name in WHOLE:
         return weights.load(folder / MODEL, dtype=getattr(torch, recipe.model.dtype))
     model = model_of(recipe.model, recipe.seed)

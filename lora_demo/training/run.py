@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from safetensors import SafetensorError
 from torch import nn
 
 from lora_demo.models import fingerprint, weights
@@ -71,11 +72,12 @@ def run(
     `preflight.check` raises before any weight is read. Under `accelerate launch` every process calls it.
     """
     accelerator = accelerator or open_accelerator()
-    preflight.check(recipe, cuda=accelerator.device.type == "cuda")
-    _first_does(accelerator, lambda: _claim(folder, resume=resume, overwrite=overwrite))
+    preflight.check(recipe, cuda=accelerator.device.type == "cuda", processes=accelerator.num_processes)
+    _first_does(accelerator, folder, lambda: _claim(folder, resume=resume, overwrite=overwrite))
     if recipe.threads is not None:
         torch.set_num_threads(recipe.threads)
     model = _starting_model(recipe, folder, resume, display, accelerator)
+    known_base = resume and fingerprint.require_same(model, folder)
     torch.manual_seed(recipe.seed)
     trained = apply_method(model, recipe)
     shown = display() if accelerator.is_main_process else Quiet()
@@ -83,15 +85,16 @@ def run(
     if resume:
         loop.resume()
     # Only now: resuming refuses another recipe's folder, and a refusal must leave the folder as it was.
-    _first_does(accelerator, lambda: results.save_recipe(recipe, folder))
-    _first_does(accelerator, lambda: fingerprint.save(model, folder))
+    _first_does(accelerator, folder, lambda: results.save_recipe(recipe, folder))
+    if not known_base:
+        _first_does(accelerator, folder, lambda: fingerprint.save(model, folder))
     outcome = loop.run()
     counts = _count(trained)
     if outcome.best_step is not None:
-        checkpoint.load_trained(loop.checkpoints / checkpoint.BEST, trained)
+        checkpoint.load_trained(checkpoint.best(loop.checkpoints), trained)
     plain = trained.finish() if isinstance(trained, CellLesson) else model
     finished = Finished(plain, results.place(recipe, folder), outcome, *counts, accelerator.is_main_process)
-    _first_does(accelerator, lambda: _save(finished, recipe, folder))
+    _first_does(accelerator, folder, lambda: _save(finished, recipe, folder))
     return finished
 
 
@@ -100,7 +103,7 @@ def _save(finished: Finished, recipe: Recipe, folder: Path) -> None:
     write_atomically(folder / SUMMARY, json.dumps(finished.summary(), indent=1) + "\n")
 
 
-def _first_does(accelerator: Accelerator, action: Callable[[], object]) -> None:
+def _first_does(accelerator: Accelerator, folder: Path, action: Callable[[], object]) -> None:
     """The first process acts while the others wait; what stops it stops all of them."""
     told: list[str] = [""]
     if accelerator.is_main_process:
@@ -108,6 +111,8 @@ def _first_does(accelerator: Accelerator, action: Callable[[], object]) -> None:
             action()
         except TrainingStopped as error:
             told = [str(error)]
+        except (OSError, SafetensorError) as error:
+            told = [f"{folder} cannot be written: {error}. {checkpoint.left(folder / 'checkpoints')}"]
     if accelerator.num_processes > 1:
         from accelerate.utils import broadcast_object_list
 

@@ -1,0 +1,92 @@
+"""`lora-demo evaluate`: how many answers of a file a model gets exactly right; the same before and after a run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from lora_demo.commands.ask import AskError, load
+from lora_demo.commands.train import BAD_INPUT
+from lora_demo.data.check import require_clean
+from lora_demo.data.dataset import ConversationData
+from lora_demo.data.items import DataError
+from lora_demo.data.views import ViewMaker
+from lora_demo.training.evaluation import Evaluation, evaluate
+from lora_demo.training.sources import FolderSource
+from lora_demo.training.stopped import OutOfMemory, out_of_memory_named
+
+FORWARD = {"supervised_only": True}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is evaluated: a model (nano, a run's folder, a checkpoint folder) on the first `rows` items of a file.
+
+    baseline  an evaluation that this command printed as JSON before, to compare with
+    """
+
+    file: Path
+    images: Path
+    model: str
+    tokenizer: Path | None = None
+    rows: int | None = None
+    batch: int = 1
+    baseline: Path | None = None
+
+
+def start(asked: Question, *, as_json: bool) -> int:
+    """Evaluate and print. Exit status 0 done, 1 out of memory, 2 bad input."""
+    errors = Console(stderr=True)
+    try:
+        before = None if asked.baseline is None else read(asked.baseline)
+        found = measure(asked)
+    except (AskError, *BAD_INPUT) as error:
+        errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        return 2
+    except OutOfMemory as error:
+        errors.print(f"{error}; lower --batch", style="red", markup=False, highlight=False, soft_wrap=True)
+        return 1
+    print(json.dumps(found, indent=1, ensure_ascii=False) if as_json else described(found, before))
+    return 0
+
+
+def measure(asked: Question) -> dict[str, Any]:
+    """The evaluation as plain values, with what was evaluated."""
+    if not asked.images.is_dir():
+        raise DataError(f"--images {asked.images}: no such folder")
+    if not asked.file.is_file():
+        raise DataError(f"{asked.file}: no such file")
+    require_clean(asked.file, asked.images, decode=False)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    with out_of_memory_named(lambda: "evaluation"):
+        model, text = load(asked.model, asked.tokenizer, as_stored=True)
+        model = model.to(device)
+        views, longest = ViewMaker.for_model(model.config), model.config.splice.max_length
+        source = FolderSource(ConversationData(asked.file, asked.images, text, views, longest))
+        found = evaluate(model, source, rows=asked.rows, batch=asked.batch, forward=FORWARD)
+    return {"file": str(asked.file), "model": asked.model, **found.to_json()}
+
+
+def described(found: dict[str, Any], before: Evaluation | None) -> str:
+    """In words; against the earlier evaluation if there is one."""
+    lines = [
+        f"exactly right: {found['accuracy']:.1%} of {found['rows']} answers; "
+        f"loss per supervised token {found['loss']:.4f}"
+    ]
+    if before is not None:
+        lines.append(f"before: {before.accuracy:.1%} of {before.rows}; loss {before.loss:.4f}")
+    return "\n".join(lines)
+
+
+def read(path: Path) -> Evaluation:
+    """An evaluation printed with --json. Raises DataError."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        return Evaluation(raw["loss"], raw["accuracy"], raw["by_group"], raw["rows"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"--baseline {path}: not an evaluation printed with --json: {error}") from error
