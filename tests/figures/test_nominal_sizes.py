@@ -8,7 +8,7 @@ from torch import nn
 
 from lora_demo.figures.catalogue.lora_start import wrong_fan_in
 from lora_demo.figures.catalogue.mgm2b_activations import layer_inputs, linear_inputs
-from lora_demo.figures.catalogue.nominal_sizes import llama2_share, nominal
+from lora_demo.figures.catalogue.nominal_sizes import four_v100, llama2_share, nominal, nominal_nf4, per_v100
 
 
 def test_a_billion_parameters_at_one_byte_are_a_gigabyte() -> None:
@@ -16,6 +16,14 @@ def test_a_billion_parameters_at_one_byte_are_a_gigabyte() -> None:
     assert nominal("6_5b", "full_bf16") == 6.5 * 4 * 2
     assert nominal("7b", "full_mixed") == 2 * nominal("7b", "full_bf16")
     assert nominal("6b", "full_bf16_momentum") == 6 * 3 * 2
+
+
+def test_sixty_five_billion_on_four_v100() -> None:
+    """In 16 bits not even the weights fit all four cards; in 4 bits a quarter leaves most of each card free."""
+    assert nominal("65b", "frozen_bf16") > four_v100()
+    assert nominal_nf4("65b") > four_v100() / 4
+    assert per_v100("nf4") < 32 / 3
+    assert per_v100("full_mixed") > 2 * four_v100()
 
 
 def test_a_round_seven_billion_lies_within_five_percent_of_llama_2() -> None:

@@ -1,4 +1,4 @@
-"""Round sizes as interviewers name them (6B, 6.5B, 7B) times bytes per parameter, in decimal GB as in the head."""
+"""Round sizes as interviewers name them (6B, 6.5B, 7B, 65B) times bytes per parameter, in decimal GB as in the head."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from lora_demo.figures.catalogue.seven_b import BITS_PER_BYTE, STATES, total
 from lora_demo.figures.registry import both, figure
 from lora_demo.results.units import GB, GIB
 
-BILLIONS = {"6b": 6.0, "6_5b": 6.5, "7b": 7.0}
-SIZES = {"6b": both("6B", "6B"), "6_5b": both("6.5B", "6.5B"), "7b": both("7B", "7B")}
+BILLIONS = {"6b": 6.0, "6_5b": 6.5, "7b": 7.0, "65b": 65.0}
+SIZES = {
+    "6b": both("6B", "6B"),
+    "6_5b": both("6.5B", "6.5B"),
+    "7b": both("7B", "7B"),
+    "65b": both("65B", "65B"),
+}
+V100_CARDS, V100_GB = 4, 32
 CONVENTIONS = {
     "frozen_bf16": both("16 位权重", "16-bit weights"),
     "full_bf16": both("纯 16 位 AdamW", "pure 16-bit AdamW"),
@@ -33,15 +39,56 @@ def nominal(size: str, convention: str) -> float:
 
 
 @figure(
-    "nominal.7b.nf4",
+    "nominal.{size}.nf4",
     unit="GB",
-    title=both("7B 全部按 NF4 加双重量化", "7B entirely in NF4 with double quantisation"),
+    title=both("{size} 全部按 NF4 加双重量化", "{size} entirely in NF4 with double quantisation"),
     conditions=both(
         "连词嵌入也算成 4 位，偏小；十进制 GB", "embedding counted in 4 bits too, so a little low; decimal GB"
     ),
+    over={"size": ("7b", "65b")},
+    words={"size": SIZES},
 )
-def nominal_nf4() -> float:
-    return BILLIONS["7b"] * nf4_double_quant_bits() / BITS_PER_BYTE
+def nominal_nf4(size: str) -> float:
+    return BILLIONS[size] * nf4_double_quant_bits() / BITS_PER_BYTE
+
+
+@figure(
+    "nominal.65b.int8",
+    unit="GB",
+    title=both("65B 的权重按 8 位存", "weights of a 65B in 8 bits"),
+    conditions=both("不含缩放系数；十进制 GB", "scales not counted; decimal GB"),
+)
+def nominal_int8() -> float:
+    return BILLIONS["65b"]
+
+
+@figure(
+    "nominal.four_v100",
+    unit="GB",
+    title=both("四张 32G 的 V100 合计", "four V100s of 32 GB together"),
+)
+def four_v100() -> float:
+    return float(V100_CARDS * V100_GB)
+
+
+@figure(
+    "nominal.65b.per_v100.{kind}",
+    unit="GB",
+    title=both("{kind} 分到四张卡，每张", "{kind} split over four cards, each"),
+    conditions=both("均分，不含激活和缓冲；十进制 GB", "even split, without activations and buffers; decimal GB"),
+    over={"kind": ("frozen_bf16", "int8", "nf4", "full_mixed")},
+    words={
+        "kind": {
+            "frozen_bf16": both("65B 的 16 位权重", "16-bit weights of a 65B"),
+            "int8": both("65B 的 8 位权重", "8-bit weights of a 65B"),
+            "nf4": both("65B 的 NF4 权重", "NF4 weights of a 65B"),
+            "full_mixed": both("65B 全参混合精度的状态", "mixed-precision state of a 65B"),
+        }
+    },
+)
+def per_v100(kind: str) -> float:
+    whole = {"nf4": lambda: nominal_nf4("65b"), "int8": nominal_int8}
+    return (whole[kind]() if kind in whole else nominal("65b", kind)) / V100_CARDS
 
 
 @figure(
