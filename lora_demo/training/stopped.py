@@ -21,7 +21,14 @@ class TrainingStopped(RuntimeError):
 
 
 class OutOfMemory(TrainingStopped):
-    """A step that did not fit; the message says what was being allocated and what had been in use."""
+    """A step that did not fit; the message says what was being allocated and what had been in use.
+
+    doing  the part of the run that was under way
+    """
+
+    def __init__(self, doing: str, asked: str, used: str) -> None:
+        super().__init__(f"out of memory in {doing}: {asked}; {used}")
+        self.doing = doing
 
 
 @contextmanager
@@ -33,7 +40,7 @@ def out_of_memory_named(doing: Callable[[], str]) -> Iterator[None]:
         asked = allocation_refused(error)
         if asked is None:
             raise
-        raise OutOfMemory(f"out of memory in {doing()}: {asked}; {in_use()}") from error
+        raise OutOfMemory(doing(), asked, in_use()) from error
 
 
 def allocation_refused(error: BaseException) -> str | None:
