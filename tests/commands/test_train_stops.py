@@ -1,0 +1,109 @@
+"""`lora-demo train` when something gives way: exit status 1, one message with the reason and what is left."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from torch.utils.data import get_worker_info
+from typer.testing import CliRunner
+
+from lora_demo.__main__ import app
+from lora_demo.training import checkpoint, loop, metrics, results
+
+CLI = CliRunner()
+TINY = ["steps=4", "batch=2", "data.images=4", "data.questions=1", "evaluation.rows=2", "threads=1", "save.every=2"]
+TINY += ["cache_features=false"]
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def stopped(folder: Path, *settings: str) -> str:
+    """The message of a run that had to stop."""
+    options = [word for setting in (*TINY, *settings) for word in ("--set", setting)]
+    done = CLI.invoke(app, ["train", "nano-lora-b", *options, "--out", str(folder)])
+    assert done.exit_code == 1, done.stderr
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    assert "Traceback" not in done.stderr
+    return " ".join(done.stderr.split())
+
+
+def full_after(monkeypatch, owner, name: str, calls: int) -> None:
+    """The disk is full from this call of a writing function on."""
+    real, made = getattr(owner, name), []
+
+    def write(*args, **kwargs):
+        made.append(1)
+        if len(made) > calls:
+            raise FULL
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, write)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "calls", "left"),
+    [
+        (checkpoint, "save_file", 0, None),
+        (checkpoint, "save_file", 1, 2),
+        (checkpoint, "_seal", 1, 2),
+        (metrics.Metrics, "write", 3, 2),
+        (results, "save", 0, 4),
+    ],
+)
+def test_a_full_disk_names_itself_and_the_last_good_checkpoint(tmp_path, monkeypatch, owner, name, calls, left):
+    full_after(monkeypatch, owner, name, calls)
+    said = stopped(tmp_path / "run")
+    assert "No space left on device" in said
+    place = tmp_path / "run" / "checkpoints"
+    if left is None:
+        assert "No checkpoint has been written yet" in said
+        assert checkpoint.numbered(place) == []
+    else:
+        assert f"step-{left:07d}" in said
+        assert checkpoint.newest(place) == place / f"step-{left:07d}"
+    assert not list(place.glob(".*"))
+
+
+def test_a_read_only_folder_is_refused_before_the_model_is_read(tmp_path, monkeypatch):
+    def refuse(path, *_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    said = stopped(tmp_path / "run")
+    assert "cannot be written, so no checkpoint could be kept" in said
+    assert "Read-only file system" in said
+
+
+def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(tmp_path):
+    said = stopped(tmp_path / "run", "optimizer.lr=1e38", "schedule.warmup=0", "save.every=1", "clip_norm=null")
+    assert "is not a finite number; the update was not made" in said
+    assert "Lower optimizer.lr" in said
+    kept = checkpoint.newest(tmp_path / "run" / "checkpoints")
+    assert kept is not None
+    assert str(kept) in said.replace(" ", "")
+
+
+def test_a_lost_data_worker_is_named(tmp_path, monkeypatch):
+    real = loop.StepInputs.__getitem__
+
+    def dying(self, number):
+        if get_worker_info() is not None and number == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(self, number)
+
+    monkeypatch.setattr(loop.StepInputs, "__getitem__", dying)
+    said = stopped(tmp_path / "run", "workers=1")
+    assert "a process that loads data was killed" in said
+    assert "lower workers" in said
+    assert checkpoint.damage(tmp_path / "run" / "checkpoints" / "step-0000002") is None
+
+
+def test_a_run_whose_best_state_is_damaged_says_so(tmp_path, monkeypatch):
+    real = checkpoint.damage
+    monkeypatch.setattr(checkpoint, "damage", lambda path: "cut off" if path.name == checkpoint.BEST else real(path))
+    said = stopped(tmp_path / "run")
+    assert "best is damaged (cut off)" in said
+    assert "step-0000004" in said
