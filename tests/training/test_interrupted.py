@@ -1,0 +1,83 @@
+"""Killed at any moment, a run goes on as if nothing had happened: every loss and every weight, bit for bit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from lora_demo.training import checkpoint, metrics, recipe_files
+from lora_demo.training.run import SUMMARY, run
+
+KILLER = Path(__file__).parent / "killed.py"
+SETTINGS = [
+    *("steps=6", "batch=4", "micro_batch=2", "workers=1", "threads=1"),
+    *("data.images=12", "data.questions=2", "cache_features=false", "method.dropout=0.1"),
+    *("evaluation.every=1", "evaluation.rows=4", "evaluation.batch=4", "save.every=2"),
+]
+"""Accumulation, a loading process and dropout: each would show a wrong random state or a lost gradient."""
+MOMENTS = 13
+
+
+def curve(folder: Path) -> list[tuple[int, float, float]]:
+    return [(line["step"], line["loss"], line["gradient_norm"]) for line in metrics.read(folder) if "loss" in line]
+
+
+def weights(folder: Path, name: str) -> dict[str, torch.Tensor]:
+    return checkpoint.load_file(folder / "checkpoints" / name / checkpoint.TRAINED)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    run(recipe_files.load("nano-lora-b", SETTINGS), folder)
+    return folder
+
+
+@pytest.mark.timeout(600)
+def test_kill_9_at_any_moment_and_resume_bit_identically(whole, tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(KILLER), str(tmp_path), *SETTINGS], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    noted = json.loads(done.stdout)
+    assert len(noted) == MOMENTS
+    assert min(noted.values()) == 0
+    assert max(noted.values()) == 6
+    expected, sealed = curve(whole), json.loads((whole / SUMMARY).read_text())
+    for number, moment in enumerate(noted):
+        folder = tmp_path / str(number)
+        again = run(recipe_files.load("nano-lora-b", SETTINGS), folder, resume=True)
+        assert curve(folder) == expected, moment
+        for name in ("step-0000006", checkpoint.BEST):
+            ours, theirs = weights(folder, name), weights(whole, name)
+            assert all(torch.equal(ours[key], theirs[key]) for key in {*ours, *theirs}), moment
+        summary = again.summary()
+        assert {key: summary[key] for key in ("steps", "loss", "validation", "best_step")} == {
+            key: sealed[key] for key in ("steps", "loss", "validation", "best_step")
+        }, moment
+        assert not list(folder.rglob("*.part")), moment
+
+
+def test_a_run_that_stopped_early_stays_stopped(tmp_path):
+    patient = ["optimizer.lr=1e-12", "evaluation.every=1", "evaluation.patience=2", "workers=0"]
+    recipe = recipe_files.load("nano-lora-b", [*SETTINGS, *patient])
+    first = run(recipe, tmp_path / "run")
+    again = run(recipe, tmp_path / "run", resume=True)
+    assert first.outcome.steps == again.outcome.steps == 3
+    assert first.outcome.evaluation == again.outcome.evaluation
+
+
+def test_a_best_state_whose_replacement_was_killed_comes_back(whole, tmp_path):
+    place = tmp_path / "checkpoints"
+    shutil.copytree(whole / "checkpoints" / checkpoint.BEST, place / ".best.ab12_x.old.part")
+    checkpoint.recover(place)
+    assert checkpoint.damage(checkpoint.best(place)) is None
+    checkpoint.recover(place)
+    assert [path.name for path in place.iterdir()] == [checkpoint.BEST]
