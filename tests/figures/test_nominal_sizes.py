@@ -9,6 +9,7 @@ from torch import nn
 from lora_demo.figures.catalogue.lora_start import wrong_fan_in
 from lora_demo.figures.catalogue.mgm2b_activations import layer_inputs, linear_inputs
 from lora_demo.figures.catalogue.nominal_sizes import four_v100, llama2_share, nominal, nominal_nf4, per_v100
+from lora_demo.figures.catalogue.training_speed import PASSES, checkpointing, checkpointing_extra
 
 
 def test_a_billion_parameters_at_one_byte_are_a_gigabyte() -> None:
@@ -24,6 +25,15 @@ def test_sixty_five_billion_on_four_v100() -> None:
     assert nominal_nf4("65b") > four_v100() / 4
     assert per_v100("nf4") < 32 / 3
     assert per_v100("full_mixed") > 2 * four_v100()
+
+
+def test_checkpointing_costs_lora_more_than_full() -> None:
+    """Both ways to the same ratio: passes with it over passes with it, and the gains applied to the ratio without."""
+    assert checkpointing_extra("lora") > checkpointing_extra("full")
+    without = PASSES["lora"] / PASSES["full"]
+    assert checkpointing() == pytest.approx(
+        without * (1 + checkpointing_extra("lora")) / (1 + checkpointing_extra("full"))
+    )
 
 
 def test_a_round_seven_billion_lies_within_five_percent_of_llama_2() -> None:

@@ -24,6 +24,22 @@ def checkpointing() -> float:
     return 3 / 4
 
 
+# Passes of matrix products in a step without checkpointing: forward, input gradient and, in full, weight gradient.
+PASSES = {"full": 3, "lora": 2}
+
+
+@figure(
+    "flops.checkpointing_extra.{method}",
+    unit="%",
+    title=both("开检查点后{method}一步多出的矩阵乘", "matrix products that checkpointing adds to a step of {method}"),
+    conditions=both("多一遍前向，占原来几遍的比例；r 很小", "one more forward over the passes there were; small r"),
+    over={"method": PASSES},
+    words={"method": {"full": both("全参", "full fine-tuning"), "lora": both(" LoRA ", "LoRA")}},
+)
+def checkpointing_extra(method: str) -> float:
+    return 1 / PASSES[method]
+
+
 @figure(
     "qlora.dequantised_per_step.llama2_7b",
     unit="B",
