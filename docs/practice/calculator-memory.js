@@ -3,8 +3,9 @@
 /** @typedef {import("./calculator-models.js").Dims} Dims */
 /** @typedef {import("./calculator-counts.js").Target} Target */
 /** @typedef {Record<string, number>} Terms monomial -> bytes */
-/** For vision-language models: parameters beside the decoder, and bytes per image alive at each moment of a method. */
-/** @typedef {{ trained?: number, frozen?: number, full?: Record<string, Terms>, lora?: Record<string, Terms> }} Image */
+/** Variant -> point -> kind -> bytes that one picture adds. @typedef {Record<string, Record<string, Record<string, number>>>} Pictures */
+/** For vision-language models: positions of a picture, parameters beside the decoder, and what a picture adds. */
+/** @typedef {{ positions?: number, trained?: number, frozen?: number, variants?: Pictures }} Image */
 /**
  * A decoder as the closed form knows it.
  * @typedef {{
@@ -16,7 +17,8 @@
  * The file closed-form.json.
  * @typedef {{
  *   schema: number, version: string | number, models: Record<string, Shape>, variants: Record<string, Record<string, Record<string, Terms>>>,
- *   optimizers: Record<string, { state: Record<string, number>, update: Terms }>, bases: Record<string, { bytes: number }>, workspace: number,
+ *   optimizers: Record<string, { state: Record<string, number>, update: Terms }>, bases: Record<string, { bytes: number, copy: number }>, workspace: number,
+ *   targets: Record<string, { in: string, out: string }>, groups: string[],
  * }} Form
  */
 /**
@@ -26,9 +28,9 @@
  *   checkpointing: boolean, adapterFp32: boolean, optimizer: string, base: string,
  * }} Request
  */
-/** @typedef {{ moment: string, peak: number, parts: Record<string, number> }} Estimate */
+/** @typedef {{ point: string, peak: number, parts: Record<string, number> }} Estimate */
 
-export const SCHEMA = 1;
+export const SCHEMA = 2;
 export const DTYPES = ["float32", "bfloat16"];
 export const OPTIMIZERS = ["foreach", "fused", "for-loop", "adamw8bit"];
 /** The parts in the order in which they are stacked. */
@@ -51,16 +53,8 @@ export const CARDS = {
   h200: { name: "H200", budget: estimated(140) },
 };
 
-/** target -> its input and output width, and which input it shares. @type {Record<Target, [string, string, string]>} */
-const WIDTHS = {
-  q_proj: ["h", "q", "attention"],
-  k_proj: ["h", "k", "attention"],
-  v_proj: ["h", "k", "attention"],
-  o_proj: ["q", "h", "output"],
-  gate_proj: ["h", "f", "feedforward"],
-  up_proj: ["h", "f", "feedforward"],
-  down_proj: ["f", "h", "down"],
-};
+/** What the trace counts, as against what follows from numbers of parameters. */
+const COUNTED = ["gradients", "activations", "logits", "temporaries"];
 
 /** The closed form has nothing for this; `variant` is what was looked for. */
 export class OutOfForm extends Error {}
@@ -74,43 +68,46 @@ export function shapeOf(d, family) {
   };
 }
 
-/** The highest moment of a step and its parts, in bytes. @param {Form} form @param {Shape} model @param {Request} request @returns {Estimate} */
+/** The highest point of a step and its parts, in bytes. @param {Form} form @param {Shape} model @param {Request} request @returns {Estimate} */
 export function estimate(form, model, request) {
-  const values = variables(model, request);
+  const values = variables(form, model, request), name = variantName(form, model, request), always = counted(form, model, request, values);
   /** @type {Estimate | null} */
   let highest = null;
-  for (const [moment, terms] of Object.entries(variant(form, model, request))) {
-    const parts = partsAt(form, moment, terms, model, request, values);
-    const peak = total(Object.values(parts));
-    if (!highest || peak > highest.peak) highest = { moment, peak, parts };
+  for (const [point, terms] of Object.entries(form.variants[name])) {
+    const parts = at(form, point, terms, request, values);
+    for (const [kind, bytes] of Object.entries(pictures(model, name, point))) parts[kind] += request.batch * bytes;
+    if (point !== "update") parts.temporaries += unpacked(form, model, request);
+    const whole = Object.fromEntries(Object.entries({ ...parts, ...always }).map(([kind, bytes]) => [kind, halfEven(bytes)]));
+    const peak = total(Object.values(whole));
+    if (!highest || peak > highest.peak) highest = { point, peak, parts: whole };
   }
-  if (!highest) throw new OutOfForm("no moments");
+  if (!highest) throw new OutOfForm("no points");
   return highest;
 }
 
-/** @param {Shape} model @param {Request} request @returns {Record<string, number>} */
-function variables(model, request) {
+/** @param {Form} form @param {Shape} model @param {Request} request @returns {Record<string, number>} */
+export function variables(form, model, request) {
   const values = {
-    1: 1, L: model.layers, h: model.hidden, f: model.intermediate, V: model.vocabulary, d: model.head_dim, heads: model.heads,
+    L: model.layers, h: model.hidden, f: model.intermediate, V: model.vocabulary, d: model.head_dim, heads: model.heads,
     q: model.heads * model.head_dim, k: model.kv_heads * model.head_dim,
-    B: request.batch, T: request.length, S: request.batch * (request.supervised || request.length - 1), r: request.rank,
+    B: request.batch, T: request.length, S: request.batch * (request.supervised || request.length - 1 - (model.image?.positions ?? 0)), r: request.rank,
   };
-  return { ...values, ...adapterVariables(model, request, values) };
+  return { ...values, ...indicators(form, model, request), ...trainable(form, model, request, values) };
 }
 
-/** @param {Shape} model @param {Request} request @param {Record<string, number>} values */
-function adapterVariables(model, request, values) {
-  const widths = request.targets.map(name => [values[WIDTHS[name][0]], values[WIDTHS[name][1]]]);
-  const inputs = Object.fromEntries(request.targets.map(name => [WIDTHS[name][2], values[WIDTHS[name][0]]]));
-  const full = request.method === "full";
-  return {
-    n: widths.length,
-    sin: total(widths.map(([into]) => into)),
-    sout: total(widths.map(([, out]) => out)),
-    uin: total(Object.values(inputs)),
-    P: full ? baseParameters(model) + (model.image?.trained ?? 0) : model.layers * request.rank * total(widths.flat()),
-    big: full ? values.V * values.h : request.rank * Math.max(0, ...widths.flat()),
-  };
+/** Which layers are targeted, alone and in groups: 0 or 1. @param {Form} form @param {Shape} model @param {Request} request */
+function indicators(form, model, request) {
+  const letters = new Set(request.targets.map(name => name[0]));
+  const any = (/** @type {string} */ group) => Number([...group.slice(1)].some(letter => letters.has(letter)));
+  const names = [...Object.keys(form.targets).map(name => `t${name[0]}`), ...form.groups];
+  return { 1: 1, tie: Number(model.tied ?? true), ...Object.fromEntries(names.map(name => [name, any(name)])) };
+}
+
+/** @param {Form} form @param {Shape} model @param {Request} request @param {Record<string, number>} values */
+function trainable(form, model, request, values) {
+  if (request.method === "full") return { P: baseParameters(model) + (model.image?.trained ?? 0), big: values.V * values.h };
+  const widths = request.targets.map(name => [values[form.targets[name].in], values[form.targets[name].out]]);
+  return { P: model.layers * request.rank * total(widths.flat()), big: request.rank * Math.max(0, ...widths.flat()) };
 }
 
 /** @param {Shape} model @returns {number} */
@@ -125,50 +122,53 @@ function linearParameters(model) {
   return model.layers * (2 * h * q + 2 * h * k + 3 * h * model.intermediate);
 }
 
-/** A product of variables, divided by one more if it has a slash. @param {string} monomial @param {Record<string, number>} values */
-function value(monomial, values) {
-  const [product, divisor] = monomial.split("/");
-  const found = product.split("*").reduce((made, name) => made * values[name], 1);
-  return divisor ? found / values[divisor] : found;
-}
+/** A product of variables. @param {string} monomial @param {Record<string, number>} values */
+const value = (monomial, values) => monomial.split("*").reduce((made, name) => made * values[name], 1);
 
 /** @param {Form} form @param {Shape} model @param {Request} request */
-function variant(form, model, request) {
+function variantName(form, model, request) {
   const dtype = request.adapterFp32 && request.method !== "full" ? "fp32" : "bf16";
   const name = [
     model.family, request.method, dtype, request.checkpointing ? "recompute" : "keep", request.supervised === null ? "whole" : "selected",
   ].join("/");
   if (!Object.hasOwn(form.variants, name)) throw new OutOfForm(name);
-  return form.variants[name];
-}
-
-/**
- * @param {Form} form @param {string} moment @param {Record<string, Terms>} terms @param {Shape} model @param {Request} request
- * @param {Record<string, number>} values @returns {Record<string, number>}
- */
-function partsAt(form, moment, terms, model, request, values) {
-  /** @type {Record<string, number>} */
-  const parts = {};
-  for (const [kind, some] of Object.entries(terms)) parts[kind] = weighed(some, values);
-  const optimizer = form.optimizers[request.optimizer];
-  if (!optimizer) throw new OutOfForm(request.optimizer);
-  const width = request.adapterFp32 && request.method !== "full" ? 4 : 2;
-  parts.optimizer = values.P * optimizer.state[width];
-  if (moment === "update") parts.temporaries = width * weighed(optimizer.update, values);
-  parts.logits ??= 0;
-  Object.assign(parts, weights(form, model, request, values.P, width));
-  for (const [kind, bytes] of Object.entries(model.image?.[request.method]?.[moment] ?? {})) parts[kind] = (parts[kind] ?? 0) + request.batch * bytes;
-  parts.temporaries = (parts.temporaries ?? 0) + form.workspace;
-  return Object.fromEntries(Object.entries(parts).map(([kind, bytes]) => [kind, halfEven(bytes)]));
-}
-
-/** @param {Form} form @param {Shape} model @param {Request} request @param {number} trainable @param {number} width */
-function weights(form, model, request, trainable, width) {
-  const all = baseParameters(model) + (model.image?.trained ?? 0) + (model.image?.frozen ?? 0);
-  if (request.method === "full") return { weights_trainable: 2 * trainable, weights_frozen: 2 * (all - trainable) };
+  if (!Object.hasOwn(form.optimizers, request.optimizer)) throw new OutOfForm(request.optimizer);
   if (!Object.hasOwn(form.bases, request.base)) throw new OutOfForm(request.base);
-  const packed = linearParameters(model);
-  return { weights_trainable: width * trainable, weights_frozen: 2 * (all - packed) + form.bases[request.base].bytes * packed };
+  return name;
+}
+
+/** @param {Form} form @param {string} point @param {Record<string, Terms>} terms @param {Request} request @param {Record<string, number>} values */
+function at(form, point, terms, request, values) {
+  /** @type {Record<string, number>} */
+  const parts = Object.fromEntries(COUNTED.map(kind => [kind, weighed(terms[kind] ?? {}, values)]));
+  if (point === "update") parts.temporaries = width(request) * weighed(form.optimizers[request.optimizer].update, values);
+  parts.temporaries += form.workspace;
+  return parts;
+}
+
+/** @param {Shape} model @param {string} name @param {string} point @returns {Record<string, number>} */
+const pictures = (model, name, point) => model.image?.variants?.[name]?.[point] ?? {};
+
+/** Weights and the optimizer's state, which are there at every point. */
+/** @param {Form} form @param {Shape} model @param {Request} request @param {Record<string, number>} values */
+function counted(form, model, request, values) {
+  const all = baseParameters(model) + (model.image?.trained ?? 0) + (model.image?.frozen ?? 0);
+  const packed = request.method === "full" ? 0 : linearParameters(model);
+  const frozen = request.method === "full" ? all - values.P : all - packed;
+  return {
+    weights_frozen: 2 * frozen + form.bases[request.base].bytes * packed,
+    weights_trainable: width(request) * values.P,
+    optimizer: values.P * form.optimizers[request.optimizer].state[width(request)],
+  };
+}
+
+/** Bytes of a trainable value. @param {Request} request */
+const width = request => (request.adapterFp32 && request.method !== "full" ? 4 : 2);
+
+/** The copy of the largest packed weight that is made to multiply by it. @param {Form} form @param {Shape} model @param {Request} request */
+function unpacked(form, model, request) {
+  const widest = Math.max(model.intermediate, model.heads * model.head_dim);
+  return request.method === "full" ? 0 : form.bases[request.base].copy * model.hidden * widest;
 }
 
 /** @param {Terms} terms @param {Record<string, number>} values */
@@ -184,34 +184,56 @@ function halfEven(bytes) {
 }
 
 /**
- * How each part of the highest moment comes about, in the form's own variables.
- * @param {Form} form @param {Shape} model @param {Request} request @param {string} moment @returns {Record<string, string>}
+ * How each part at a point comes about, in the form's own variables; what is 0 or 1 for this request is put in.
+ * @param {Form} form @param {Shape} model @param {Request} request @param {string} point @returns {Record<string, string>}
  */
-export function formulas(form, model, request, moment) {
-  const terms = variant(form, model, request)[moment], full = request.method === "full";
-  const width = request.adapterFp32 && !full ? 4 : 2;
+export function formulas(form, model, request, point) {
+  const name = variantName(form, model, request), full = request.method === "full", values = variables(form, model, request);
   /** @type {Record<string, string>} */
   const found = {};
-  for (const [kind, some] of Object.entries(terms)) found[kind] = written(some);
-  if (moment === "update") found.temporaries = written(form.optimizers[request.optimizer].update, width);
-  for (const [kind, bytes] of Object.entries(model.image?.[request.method]?.[moment] ?? {})) {
-    found[kind] = [found[kind], `${count(bytes)}·B`].filter(Boolean).join(" + ");
+  for (const [kind, some] of Object.entries(form.variants[name][point])) found[kind] = written(known(some, values));
+  if (point === "update") found.temporaries = written(known(form.optimizers[request.optimizer].update, values), width(request));
+  for (const [kind, bytes] of Object.entries(pictures(model, name, point))) {
+    if (Math.abs(bytes) >= MIB) found[kind] = added(found[kind], `${count(bytes)}·B`);
   }
-  found.temporaries = [found.temporaries, count(form.workspace)].filter(Boolean).join(" + ");
-  found.weights_trainable = `${width}·P`;
-  found.optimizer = `${form.optimizers[request.optimizer].state[width]}·P`;
+  found.temporaries = added(found.temporaries, count(form.workspace + (point === "update" ? 0 : unpacked(form, model, request))));
+  found.weights_trainable = `${width(request)}·P`;
+  found.optimizer = `${round(form.optimizers[request.optimizer].state[width(request)])}·P`;
   const packed = full ? 2 : form.bases[request.base].bytes;
   found.weights_frozen = full ? "2·(N − P)" : packed === 2 ? "2·N" : `2·(N − Nₗ) + ${round(packed)}·Nₗ`;
   return found;
 }
 
+/** The terms without indicators, equal products added up. @param {Terms} terms @param {Record<string, number>} values @returns {Terms} */
+function known(terms, values) {
+  /** @type {Terms} */
+  const found = {};
+  for (const [name, bytes] of Object.entries(terms)) {
+    const factors = name.split("*"), rest = factors.filter(factor => !/^t[a-z]/.test(factor)).join("*") || "1";
+    const on = factors.every(factor => !/^t[a-z]/.test(factor) || values[factor]);
+    if (on) found[rest] = (found[rest] ?? 0) + bytes;
+  }
+  return Object.fromEntries(Object.entries(found).filter(([, bytes]) => bytes));
+}
+
+/** @param {string | undefined} formula @param {string} more */
+const added = (formula, more) => (formula ? `${formula} + ${more}` : more).replaceAll("+ -", "− ");
+
 /** 34 × L·B·T·h reads as 34·L·B·T·h. @param {Terms} terms @param {number} [times] */
 function written(terms, times = 1) {
   const products = Object.entries(terms).map(([name, bytes]) => {
-    const factor = round(bytes * times), product = name.replaceAll("*", "·").replace("/", " / ");
+    const factor = round(bytes * times), product = name.replaceAll("*", "·");
     return product === "1" ? factor : factor === "1" ? product : `${factor}·${product}`;
   });
   return products.join(" + ").replaceAll("+ -", "− ");
+}
+
+/** In which phase of the step a point lies. @param {string} point @returns {"forward" | "picture" | "loss" | "backward_start" | "backward_end" | "update"} */
+export function phase(point) {
+  if (point === "update") return "update";
+  const [pass, place] = point.split("/"), head = /^(loss|norm|lm_head)/.test(place);
+  if (pass === "forward") return head ? "loss" : place === "picture" ? "picture" : "forward";
+  return head || place.startsWith("last") ? "backward_start" : "backward_end";
 }
 
 /** @param {number} number */

@@ -46,7 +46,7 @@ function peak(s, form) {
   };
   try {
     const found = estimate(form, model, request);
-    return { ...found, formulas: formulas(form, model, request, found.moment) };
+    return { ...found, formulas: formulas(form, model, request, found.point) };
   } catch (error) {
     if (error instanceof OutOfForm) return null;
     throw error;

@@ -1,6 +1,6 @@
 /* The calculator's results: big numbers, the stacked bar against the card, the sums behind them, the words to say. */
 
-import { KINDS } from "./calculator-memory.js";
+import { KINDS, phase } from "./calculator-memory.js";
 import { shortBytes, significant, threeDigits, whole } from "./calculator-rounding.js";
 import { h } from "./dom.js";
 
@@ -43,7 +43,7 @@ export function formulaView(found, say) {
   const rows = KINDS.filter(kind => found.parts[kind] > 0).map(kind => h("tr", {},
     h("th", { scope: "row" }, say(WORD[kind])), h("td", { class: "calc-sum" }, found.formulas[kind]), h("td", {}, shortBytes(found.parts[kind]))));
   return [
-    h("p", {}, say("moment", say(/** @type {Word} */ (found.moment))), " ", say("letters")),
+    h("p", {}, say("moment", say(phase(found.point))), " ", say("letters")),
     h("table", { class: "calc-table" },
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, say("part")), h("th", { scope: "col" }, say("formula")), h("th", { scope: "col" }, say("bytes")))),
       h("tbody", {}, rows)),

@@ -6,7 +6,7 @@ import { h } from "./dom.js";
 import { recall, remember } from "./kept-state.js";
 import * as records from "./records.js";
 import { outcomes } from "./schedule.js";
-import { inDeck, next, waiting } from "./session.js";
+import { doneToday, inDeck, next, waiting } from "./session.js";
 import { begin } from "./shell.js";
 import { Conflict } from "./store.js";
 
@@ -20,10 +20,15 @@ const TURN = records.object({
   since: records.time, done: records.list(records.key, 10_000), extra: records.whole(0, 999),
 });
 
+/** How many questions an evening holds. */
+const TONIGHT = 20;
+
 class Cards {
   /** @type {import("./deck-view.js").Known} */ known = { cards: new Map(), reviews: [], settings: records.DEFAULTS };
   /** @type {Turn | null} */ turn = recall("cards", TURN);
   extra = this.turn?.extra ?? 0;
+  /** Keys of this round's reviews, the latest last: what "undo" takes back. */
+  done = this.turn?.done ?? [];
   busy = false;
 
   /** @param {Shell} shell */
@@ -55,12 +60,22 @@ class Cards {
 
   deck() {
     return deckView(this.shell, this.known, {
-      start: () => this.advance([]), extra: this.extra, set: changed => this.shell.store.set(changed),
+      start: () => this.advance([]), extra: this.extra, set: changed => this.shell.store.set(changed), tonight: () => this.tonight(),
       more: () => {
         this.extra += 5;
         this.draw();
       },
     });
+  }
+
+  /** The evening before: the most asked new questions in one go, whatever the daily limit and the deck say. */
+  tonight() {
+    const { cards, reviews, settings } = this.known;
+    settings.deck = structuredClone(records.DEFAULTS.deck);
+    this.shell.store.set({ deck: settings.deck });
+    const fresh = this.shell.bank.questions.filter(({ id }) => !cards.has(id)).length;
+    this.extra = Math.max(0, Math.min(TONIGHT, fresh) + doneToday(reviews, Date.now()).fresh - settings.fresh);
+    this.advance([]);
   }
 
   /** @param {Turn} turn */
@@ -80,13 +95,21 @@ class Cards {
     const round = this.known.reviews.filter(({ key }) => done.includes(key));
     return h("div", { class: "summary" }, h("h2", { id: "card-title", tabIndex: -1 }, say("summary")),
       h("p", {}, say("answered", round.length), " · ", say("forgotten", round.filter(({ grade }) => grade === 1).length)),
-      h("p", {}, h("button", { type: "button", class: "primary", onclick: () => this.draw() }, say("back")), " ",
+      h("p", { class: "summary-act" }, h("button", { type: "button", class: "primary", "data-act": "back", onclick: () => this.back() }, say("back")),
+        h("button", { type: "button", class: "quiet", "data-act": "undo", disabled: !round.length, onclick: () => this.guarded(() => this.undo()) }, say("undo")),
         h("a", { href: `${root}practice/progress/` }, say("progress"))));
+  }
+
+  /** From the summary to the decks: the round is over and nothing of it can be taken back here. */
+  back() {
+    this.done = [];
+    this.draw();
   }
 
   /** @param {string[]} done */
   advance(done) {
     const { id } = this.queue();
+    this.done = done;
     this.turn = id ? { id, revealed: false, typed: "", ticks: [], since: Date.now(), done, extra: this.extra } : null;
     this.draw({ focus: "#card-title", done });
   }
@@ -98,9 +121,8 @@ class Cards {
   }
 
   stop() {
-    const done = this.turn?.done ?? [];
     this.turn = null;
-    this.draw({ focus: "#card-title", done });
+    this.draw({ focus: "#card-title", done: this.done });
   }
 
   /** @param {Grade} grade */
@@ -116,21 +138,20 @@ class Cards {
   }
 
   async undo() {
-    const done = [...(this.turn?.done ?? [])];
-    const review = this.known.reviews.find(({ key }) => key === done.at(-1));
-    if (!this.turn || !review) return;
-    done.pop();
+    const review = this.known.reviews.find(({ key }) => key === this.done.at(-1));
+    if (!review) return;
+    this.done = this.done.slice(0, -1);
     try {
       await this.shell.store.undo(review);
-      this.turn = { id: review.id, revealed: true, typed: "", ticks: [], since: Date.now(), done, extra: this.extra };
+      this.turn = { id: review.id, revealed: true, typed: "", ticks: [], since: Date.now(), done: this.done, extra: this.extra };
       this.shell.notice(this.shell.say("undone"));
     } catch (error) {
       if (!(error instanceof Conflict)) throw error;
-      this.turn.done = done;
+      if (this.turn) this.turn.done = this.done;
       this.shell.notice(this.shell.say("conflict"), "warning");
     }
     await this.read();
-    this.draw({ focus: "#card-answer" });
+    this.draw({ focus: "#card-answer", done: this.done });
   }
 
   /**
@@ -171,7 +192,7 @@ class Cards {
     if (!this.turn) return this.draw();
     if (this.known.cards.get(this.turn.id)?.rev === before) return this.count();
     this.shell.notice(this.shell.say("conflict"), "warning");
-    return this.advance(this.turn.done);
+    return this.advance(this.done);
   }
 
   count() {
@@ -184,15 +205,30 @@ class Cards {
   press(event) {
     const typing = event.target instanceof Element && event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select");
     if (typing && event.key === "Enter" && (event.ctrlKey || event.metaKey) && this.turn) return this.reveal();
-    if (!this.turn || typing || !this.known.settings.keys || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return undefined;
+    if (typing || !this.known.settings.keys || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return undefined;
+    if (event.key === "u") return this.guarded(() => this.undo());
+    if (!this.turn) return undefined;
     const onControl = event.target instanceof Element && event.target.closest("a, button, input, summary");
     if (event.key === " " && !onControl && !this.turn.revealed) {
       event.preventDefault();
       return this.reveal();
     }
-    if (/^[1-4]$/.test(event.key)) return this.guarded(() => this.grade(/** @type {Grade} */ (Number(event.key))));
-    return event.key === "u" ? this.guarded(() => this.undo()) : undefined;
+    return /^[1-4]$/.test(event.key) ? this.guarded(() => this.grade(/** @type {Grade} */ (Number(event.key)))) : undefined;
   }
+}
+
+/**
+ * A link to one topic's deck, `?topics=memory`, as the report of an interview gives it.
+ * @param {Cards} cards
+ */
+function wanted({ shell, known }) {
+  const asked = new URLSearchParams(location.search).get("topics")?.split(",") ?? [];
+  const topics = asked.filter(id => shell.bank.topics.some(topic => topic.id === id));
+  if (!topics.length) return;
+  known.settings.deck = { topics, levels: [], asked: 0 };
+  shell.store.set({ deck: known.settings.deck });
+  // Once: a reload must not undo a later choice.
+  history.replaceState(null, "", location.pathname + location.hash);
 }
 
 begin(async shell => {
@@ -200,6 +236,7 @@ begin(async shell => {
   await cards.read();
   // The question may have left the bank since.
   if (cards.turn && !cards.questions.has(cards.turn.id)) cards.turn = null;
+  wanted(cards);
   cards.draw();
   shell.store.listen(() => cards.elsewhere());
   addEventListener("keydown", event => cards.press(event));

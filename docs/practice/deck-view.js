@@ -16,7 +16,7 @@ const ASKED = [0, 1, 2, 4, 6];
 /**
  * @param {Shell} shell
  * @param {Known} known
- * @param {{start: () => void, more: () => void, set: (changed: Partial<Settings>) => void, extra: number}} act
+ * @param {{start: () => void, more: () => void, tonight: () => void, set: (changed: Partial<Settings>) => void, extra: number}} act
  */
 export function deckView(shell, known, act) {
   const { say, bank } = shell;
@@ -43,21 +43,23 @@ export function deckView(shell, known, act) {
 /**
  * @param {Shell} shell
  * @param {Known} known
- * @param {{start: () => void, more: () => void, extra: number}} act
+ * @param {{start: () => void, more: () => void, tonight: () => void, extra: number}} act
  * @param {number} now
  */
 function today({ say, bank }, { cards, reviews, settings }, act, now) {
   const questions = inDeck(bank.questions, settings.deck);
   const queue = waiting(questions, cards, reviews, { ...settings, fresh: settings.fresh + act.extra }, now);
   const { id, counts, again } = next(queue, now);
+  const done = doneToday(reviews, now).all;
   const message = !questions.length ? say("nothingHere")
     : id ? "" : say("nothing") + (again ? ` ${say("nextAt", spanText(say, { minutes: Math.ceil((again - now) / MINUTE) }))}` : "");
   return [
     h("dl", { class: "counts" }, count(counts.due, say("due"), "due"), count(counts.learning, say("learning"), "learning"), count(counts.fresh, say("fresh"), "fresh")),
-    h("p", { class: "deck-message" }, message || say("today", doneToday(reviews, now).all)),
+    h("p", { class: "deck-message" }, message || (done ? say("today", done) : say("howItGoes"))),
     h("p", { class: "deck-go" },
-      id && h("button", { class: "primary", type: "button", onclick: act.start }, say("start")),
-      !id && queue.heldBack && h("button", { type: "button", onclick: act.more }, say("more"))),
+      id && h("button", { class: "primary", type: "button", "data-act": "start", onclick: act.start }, say("start")),
+      !id && queue.heldBack && h("button", { type: "button", "data-act": "more", onclick: act.more }, say("more")),
+      cards.size < bank.questions.length && h("button", { type: "button", "data-act": "tonight", title: say("tonightSays"), onclick: act.tonight }, say("tonight"))),
   ];
 }
 

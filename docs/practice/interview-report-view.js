@@ -37,12 +37,12 @@ export function reportView(shell, say, interview, history, act) {
  * @param {Say} say
  * @param {Report} found
  */
-function topics({ bank }, say, { topics: scores, weak }) {
+function topics({ bank, root }, say, { topics: scores, weak }) {
   const title = (/** @type {string} */ id) => bank.topics.find(topic => topic.id === id)?.title ?? id;
   return h("section", {}, h("h3", {}, say("topicScores")),
     h("ul", { class: "topic-scores" }, scores.map(({ topic, hit, of }) =>
       h("li", {}, h("span", {}, title(topic)), h("meter", { min: 0, max: of, value: hit, "aria-hidden": "true" }), h("span", {}, `${hit}/${of}`)))),
-    h("p", { class: "weak" }, weak.length ? `${say("weakTopics")}: ${weak.map(({ topic }) => title(topic)).join(" · ")}` : say("noWeak")));
+    h("p", { class: "weak" }, weak.length ? [say("weakTopics"), weak.flatMap(({ topic }, at) => [at ? " · " : " ", h("a", { href: `${root}practice/cards/?topics=${topic}` }, title(topic))])].flat() : say("noWeak")));
 }
 
 /**

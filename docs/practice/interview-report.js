@@ -48,6 +48,23 @@ export function report(bank, course) {
 }
 
 /**
+ * The interviews in their order, each with its score and the percentage points gained on the one before it of the same role and level.
+ * @param {Question[]} bank
+ * @param {import("./records.js").Interview[]} past
+ */
+export function compared(bank, past) {
+  /** @type {Map<string, number>} */
+  const before = new Map();
+  return past.map(interview => {
+    const { hit, of, over } = report(bank, interview);
+    const share = of ? hit / of : 0, percent = Math.round(100 * share), like = `${interview.role} ${interview.level}`;
+    const gained = before.has(like) ? percent - (before.get(like) ?? 0) : null;
+    before.set(like, percent);
+    return { interview, hit, of, over, share, gained };
+  });
+}
+
+/**
  * What to read next: the questions that missed most, then where their follow-ups lead.
  * @param {Question[]} bank
  * @param {Line[]} lines

@@ -4,7 +4,7 @@ import { dateOf, practiceDay } from "./clock.js";
 import { one } from "./choices.js";
 import { h } from "./dom.js";
 import { LEVELS, MINUTES, ROLE_NAMES } from "./interview-plan.js";
-import { report } from "./interview-report.js";
+import { compared } from "./interview-report.js";
 
 /** @typedef {import("./shell.js").Shell} Shell */
 /** @typedef {import("./interview-words.js").Say} Say */
@@ -37,16 +37,17 @@ export function setupView(shell, say, past, wish, act) {
  * @param {{open: (interview: Interview) => void, forget: (interview: Interview) => void}} act
  */
 export function history({ bank }, say, past, act) {
-  const rows = [...past].reverse().map(interview => {
-    const { hit, of, over } = report(bank.questions, interview);
-    const share = of ? hit / of : 0;
-    return h("tr", {}, h("td", {}, dateOf(practiceDay(interview.at))),
-      h("td", {}, say(interview.role), " · ", bank.levels[interview.level], " · ", say("minutes", interview.minutes)),
-      h("td", {}, h("meter", { min: 0, max: 1, value: share, "aria-hidden": "true" }), ` ${hit}/${of} (${Math.round(100 * share)}%)`, over ? ` · ${say("overCount", over)}` : ""),
-      h("td", {}, h("button", { type: "button", class: "quiet", "data-act": "open", onclick: () => act.open(interview) }, say("open")),
+  const rows = compared(bank.questions, past).reverse().map(({ interview, hit, of, over, share, gained }) => {
+    const facts = [say(interview.role), bank.levels[interview.level], say("minutes", interview.minutes)].join(" · ");
+    return h("li", { "data-key": interview.key }, h("p", { class: "history-facts" }, h("time", {}, dateOf(practiceDay(interview.at))), " ", facts),
+      h("meter", { min: 0, max: 1, value: share, "aria-hidden": "true" }),
+      h("p", { class: "history-score" }, `${say("score", `${hit}/${of}`)} (${Math.round(100 * share)}%)`, gained === null ? "" : ` · ${say("since", signed(gained))}`,
+        over ? ` · ${say("overCount", over)}` : ""),
+      h("p", { class: "history-act" }, h("button", { type: "button", class: "quiet", "data-act": "open", onclick: () => act.open(interview) }, say("open")),
         h("button", { type: "button", class: "quiet", "data-act": "forget", onclick: () => act.forget(interview) }, say("forget"))));
   });
-  return h("section", { class: "history" }, h("h2", {}, say("history")), h("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": say("history") },
-    h("table", { class: "plain" }, h("thead", {}, h("tr", {}, [say("date"), say("role"), say("result"), ""].map(title => (title ? h("th", { scope: "col" }, title) : h("td"))))),
-      h("tbody", {}, rows))));
+  return h("section", { class: "history" }, h("h2", {}, say("history")), h("ol", { reversed: true }, rows));
 }
+
+/** @param {number} points */
+const signed = points => (points > 0 ? `+${points}` : points < 0 ? `−${-points}` : "±0");

@@ -45,19 +45,32 @@ export function heatMap(say, reviews, now) {
 export function forecastView(say, cards, now) {
   const days = facts.forecast(cards, now, AHEAD);
   const most = Math.max(1, ...days.map(({ count }) => count));
+  const bar = (/** @type {number} */ count) => {
+    const element = h("i", { "aria-hidden": "true" });
+    element.style.setProperty("--share", String(count / most));
+    return element;
+  };
   return h("section", {}, h("h2", {}, say("forecast")), h("ol", { class: "forecast" }, days.map(({ day, count }, ahead) =>
-    h("li", {}, h("span", { class: "forecast-day" }, ahead ? dateOf(day).slice(5) : say("today")),
-      h("meter", { min: 0, max: most, value: count, "aria-hidden": "true" }), h("span", { class: "forecast-count" }, say("cards", count))))));
+    h("li", { class: count ? "" : "none" }, h("b", { "aria-hidden": "true" }, count || ""), bar(count),
+      h("span", { "aria-hidden": "true" }, ahead ? dayOfMonth(day) : say("today")), h("span", { class: "unseen" }, `${dateOf(day)}: ${say("cards", count)}`)))));
+}
+
+/** `12/6` on the first of a month, else the day alone, so that fourteen of them fit on a phone. @param {number} day */
+function dayOfMonth(day) {
+  const [, month, date] = dateOf(day).split("-").map(Number);
+  return date === 1 ? `${month}/1` : String(date);
 }
 
 /**
+ * Each topic leads to its own deck.
  * @param {Say} say
  * @param {import("./questions.js").Bank} bank
  * @param {Card[]} cards
+ * @param {string} root
  */
-export function topicTable(say, { topics, questions }, cards) {
-  const rows = facts.byTopic(topics, questions, cards).map(({ title, all, seen, firm }) =>
-    h("tr", {}, h("th", { scope: "row" }, title), h("td", {}, firm), h("td", {}, seen), h("td", {}, all),
+export function topicTable(say, { topics, questions }, cards, root) {
+  const rows = facts.byTopic(topics, questions, cards).map(({ id, title, all, seen, firm }) =>
+    h("tr", {}, h("th", { scope: "row" }, h("a", { href: `${root}practice/cards/?topics=${id}` }, title)), h("td", {}, firm), h("td", {}, seen), h("td", {}, all),
       h("td", {}, h("meter", { min: 0, max: all, value: seen, "aria-hidden": "true" }))));
   const heads = [say("topic"), say("firm"), say("seen"), say("all")].map(title => h("th", { scope: "col" }, title));
   return h("section", {}, h("h2", {}, say("topics")), h("table", { class: "plain" }, h("thead", {}, h("tr", {}, heads, h("td"))), h("tbody", {}, rows)));

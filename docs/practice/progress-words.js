@@ -1,9 +1,9 @@
 /* What the progress page says, in both languages. */
 
 const zh = {
-  answered: "累计作答", streak: "连续天数", kept: "近 30 天记住率", none: "还没有",
-  heat: "过去半年", heatSaid: "过去 26 周共答 {n} 次", day: "{n} 次", less: "少", more: "多",
-  forecast: "接下来两周到期", today: "今天", cards: "{n} 张",
+  answered: "累计作答", streak: "连续天数", kept: "近 30 天记住率", none: "–",
+  heat: "过去半年练了多少", heatSaid: "过去 26 周共答 {n} 次", day: "{n} 次", less: "少", more: "多",
+  forecast: "接下来两周到期", today: "今天", cards: "{n} 张到期",
   topics: "各主题", topic: "主题", seen: "练过", firm: "记牢", all: "共",
   file: "备份与搬家", fileSays: "导出的文件里有卡片进度、打分记录、面试报告和设置；录音不在里面。导入会和这里的进度合并，同一张卡以较晚的一次为准。",
   export: "导出", import: "导入", imported: "导入完成：{n}", importedWhat: "{cards} 张卡片，{reviews} 次打分，{interviews} 场面试", refused: "没有导入，一条都没动。文件有问题：{n}", tooBig: "文件超过 20 MB",
@@ -13,14 +13,14 @@ const zh = {
 
 /** @type {typeof zh} */
 const en = {
-  answered: "answered in all", streak: "days in a row", kept: "remembered, last 30 days", none: "none yet",
-  heat: "The last half year", heatSaid: "{n} answers in the last 26 weeks", day: "{n} answers", less: "less", more: "more",
-  forecast: "Due in the next two weeks", today: "today", cards: "{n} cards",
+  answered: "answered in all", streak: "days in a row", kept: "remembered, last 30 days", none: "–",
+  heat: "Practice in the last half year", heatSaid: "{n} answers in the last 26 weeks", day: "{n} answers", less: "less", more: "more",
+  forecast: "Due in the next two weeks", today: "today", cards: "{n} due",
   topics: "By topic", topic: "Topic", seen: "seen", firm: "firm", all: "all",
   file: "Back up and move", fileSays: "The exported file holds cards, grades, interview reports and settings, but no recordings. An import is merged with what is here; of one card the later review counts.",
-  export: "Export", import: "Import", imported: "Imported: {n}", importedWhat: "{cards} cards, {reviews} grades, {interviews} interviews", refused: "Nothing was imported and nothing changed. The file is at fault: {n}", tooBig: "the file exceeds 20 MB",
+  export: "Export", import: "Import", imported: "Imported: {n}", importedWhat: "cards {cards}, grades {reviews}, interviews {interviews}", refused: "Nothing was imported and nothing changed. The file is at fault: {n}", tooBig: "the file exceeds 20 MB",
   wipe: "Wipe", wipeSure: "Really wipe? It cannot be brought back. Press again to confirm.", wiped: "Wiped.", keep: "Ask the browser to keep this data", keepYes: "The browser will keep it.", keepNo: "The browser did not promise; export now and then.",
-  aside: "{n} unreadable records were set aside; an export includes them.", interviews: "{n} interviews", toInterviews: "See the interview reports",
+  aside: "{n} unreadable records were set aside; an export includes them.", interviews: "Interviews: {n}", toInterviews: "See the interview reports",
 };
 
 export const WORDS = { zh, en };

@@ -1,12 +1,11 @@
 /* The progress page: what was practised, what comes due, and the file that carries it elsewhere. */
 
-import { dateOf, practiceDay } from "./clock.js";
-import { download, h } from "./dom.js";
+import { h } from "./dom.js";
 import { forecastView, heatMap, topicTable, totals } from "./progress-view.js";
 import { WORDS } from "./progress-words.js";
 import { Unreadable } from "./records.js";
-import { begin } from "./shell.js";
-import { exported, imported } from "./transfer.js";
+import { begin, give } from "./shell.js";
+import { imported } from "./transfer.js";
 import { speaker } from "./words.js";
 
 /** @typedef {import("./shell.js").Shell} Shell */
@@ -23,7 +22,7 @@ async function draw(shell, say) {
   const { cards, reviews, interviews, aside } = await store.load();
   const now = Date.now();
   main.replaceChildren(h("div", { class: "progress" },
-    totals(say, reviews, now), heatMap(say, reviews, now), forecastView(say, cards, now), topicTable(say, bank, cards),
+    totals(say, reviews, now), heatMap(say, reviews, now), forecastView(say, cards, now), topicTable(say, bank, cards, root),
     interviews.length ? h("p", {}, say("interviews", interviews.length), " · ", h("a", { href: `${root}practice/interview/` }, say("toInterviews"))) : null,
     h("section", {}, h("h2", {}, say("file")), h("p", {}, say("fileSays")), aside.length ? h("p", { class: "aside-note" }, say("aside", aside.length)) : null,
       transfer(shell, say))));
@@ -51,14 +50,8 @@ function transfer(shell, say) {
     notice(say("wiped"));
   } }, say("wipe"));
   const keep = h("button", { type: "button", class: "quiet", "data-act": "keep", onclick: async () => notice(say(await navigator.storage?.persist?.() ? "keepYes" : "keepNo")) }, say("keep"));
-  return h("p", { class: "transfer" }, h("button", { type: "button", "data-act": "export", onclick: () => give(shell) }, say("export")),
+  return h("p", { class: "transfer" }, h("button", { type: "button", "data-act": "export", onclick: () => give(store) }, say("export")),
     h("label", { class: "button", for: "import-file" }, say("import")), file, wipe, store.kept ? keep : null);
-}
-
-/** @param {Shell} shell */
-async function give({ store }) {
-  const now = Date.now();
-  download(`lora-practice-${dateOf(practiceDay(now))}.json`, new Blob([exported(await store.load(), now)], { type: "application/json" }));
 }
 
 /**

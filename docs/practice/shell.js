@@ -1,9 +1,11 @@
 /* What every practice page begins with: its place in the site, the questions, the store, and a voice for what goes wrong. */
 
-import { h } from "./dom.js";
+import { dateOf, practiceDay } from "./clock.js";
+import { download, h } from "./dom.js";
 import { keepOffline } from "./offline.js";
 import { loadBank } from "./questions.js";
 import { Store } from "./store.js";
+import { exported } from "./transfer.js";
 import { WORDS, speaker } from "./words.js";
 
 /**
@@ -14,10 +16,23 @@ import { WORDS, speaker } from "./words.js";
  * @property {import("./words.js").Say} say
  * @property {import("./questions.js").Bank} bank
  * @property {Store} store
- * @property {(text: string, kind?: "warning" | "note") => void} notice shows and speaks a message
+ * @property {(text: string, kind?: "warning" | "note", act?: HTMLElement) => void} notice shows and speaks a message
  */
 
 const opened = Store.open();
+/** Milliseconds that a note stays; a warning stays until it is closed. */
+const NOTE = 6000;
+/** Troubles after which progress lives in this page alone. */
+const FLEETING = ["refused", "full", "newer"];
+
+/**
+ * All progress as a file on this device.
+ * @param {Store} store
+ */
+export async function give(store) {
+  const now = Date.now();
+  download(`lora-practice-${dateOf(practiceDay(now))}.json`, new Blob([exported(await store.load(), now)], { type: "application/json" }));
+}
 
 /**
  * Runs a page's `view` once everything is there.
@@ -30,16 +45,18 @@ export async function begin(view) {
   const notices = h("div", { class: "notices", role: "status", "aria-live": "polite" });
   main.before(notices);
   /** @type {Shell["notice"]} */
-  const notice = (text, kind = "note") => {
+  const notice = (text, kind = "note", act = undefined) => {
     if (kind === "note") notices.querySelector(".notice-note")?.remove();
     const close = h("button", { type: "button", class: "notice-close", "aria-label": say("close"), onclick: () => shown.remove() }, "×");
-    const shown = h("p", { class: `notice notice-${kind}` }, text, close);
+    const shown = h("p", { class: `notice notice-${kind}` }, text, act, close);
     notices.append(shown);
+    if (kind === "note") setTimeout(() => shown.remove(), NOTE);
   };
   addEventListener("unhandledrejection", event => notice(say("unexpected", String(event.reason?.message ?? event.reason)), "warning"));
   try {
     const [bank, store] = await Promise.all([loadBank(`${app}questions.${lang}.json`), opened]);
-    store.onTrouble = trouble => notice(say(trouble), "warning");
+    const rescue = () => h("button", { type: "button", "data-act": "rescue", onclick: () => give(store) }, say("export"));
+    store.onTrouble = trouble => notice(say(trouble), "warning", FLEETING.includes(trouble) ? rescue() : undefined);
     store.troubles.forEach(store.onTrouble);
     await view({ main, root, lang, say, bank, store, notice });
     main.dataset.ready = "";

@@ -1,15 +1,18 @@
-"""Node for the practice app's modules: the one that comes as a Python wheel."""
+"""Node for the practice app's modules, and its pages in a browser that notices what must not happen."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from lora_demo.pages import vendored
+from tests.practice.visitor import Visitor
+from tests.site_plugin import Site
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -27,3 +30,11 @@ def node() -> Run:
         return subprocess.run([*command, *arguments], **options)
 
     return run
+
+
+@pytest.fixture
+def visitor(browser: Browser, site: Site) -> Iterator[Visitor]:
+    """Opens practice pages; what asked another host, broke the content policy or raised fails the test at its end."""
+    someone = Visitor(browser, site.address)
+    yield someone
+    someone.leave()
