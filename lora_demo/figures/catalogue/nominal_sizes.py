@@ -14,7 +14,13 @@ SIZES = {
     "7b": both("7B", "7B"),
     "65b": both("65B", "65B"),
 }
-V100_CARDS, V100_GB = 4, 32
+V100_CARDS, V100_GIB = 4, 32
+LEFT = {
+    "frozen_bf16": both("65B 的 16 位权重", "16-bit weights of a 65B"),
+    "int8": both("65B 的 8 位权重", "8-bit weights of a 65B"),
+    "nf4": both("65B 的 NF4 权重", "NF4 weights of a 65B"),
+}
+SPLIT = LEFT | {"full_mixed": both("65B 全参混合精度的状态", "mixed-precision state of a 65B")}
 CONVENTIONS = {
     "frozen_bf16": both("16 位权重", "16-bit weights"),
     "full_bf16": both("纯 16 位 AdamW", "pure 16-bit AdamW"),
@@ -65,10 +71,11 @@ def nominal_int8() -> float:
 @figure(
     "nominal.four_v100",
     unit="GB",
-    title=both("四张 32G 的 V100 合计", "four V100s of 32 GB together"),
+    title=both("四张 V100-32G 的显存合计", "memory of four 32 GiB V100s together"),
+    conditions=both("标称的 32 GiB 换成十进制 GB", "the nominal 32 GiB in decimal GB"),
 )
 def four_v100() -> float:
-    return float(V100_CARDS * V100_GB)
+    return V100_CARDS * V100_GIB * GIB / GB
 
 
 @figure(
@@ -76,19 +83,24 @@ def four_v100() -> float:
     unit="GB",
     title=both("{kind} 分到四张卡，每张", "{kind} split over four cards, each"),
     conditions=both("均分，不含激活和缓冲；十进制 GB", "even split, without activations and buffers; decimal GB"),
-    over={"kind": ("frozen_bf16", "int8", "nf4", "full_mixed")},
-    words={
-        "kind": {
-            "frozen_bf16": both("65B 的 16 位权重", "16-bit weights of a 65B"),
-            "int8": both("65B 的 8 位权重", "8-bit weights of a 65B"),
-            "nf4": both("65B 的 NF4 权重", "NF4 weights of a 65B"),
-            "full_mixed": both("65B 全参混合精度的状态", "mixed-precision state of a 65B"),
-        }
-    },
+    over={"kind": SPLIT},
+    words={"kind": SPLIT},
 )
 def per_v100(kind: str) -> float:
     whole = {"nf4": lambda: nominal_nf4("65b"), "int8": nominal_int8}
     return (whole[kind]() if kind in whole else nominal("65b", kind)) / V100_CARDS
+
+
+@figure(
+    "nominal.65b.left_per_v100.{kind}",
+    unit="GB",
+    title=both("放下{kind}后每张卡剩", "left on each card beside {kind}"),
+    conditions=both("标称显存减均分的权重；十进制 GB", "nominal memory less an even share; decimal GB"),
+    over={"kind": LEFT},
+    words={"kind": LEFT},
+)
+def left_per_v100(kind: str) -> float:
+    return four_v100() / V100_CARDS - per_v100(kind)
 
 
 @figure(
