@@ -38,6 +38,8 @@ export function count(s) {
 function peak(s, form) {
   const method = s.method === "qlora" ? "lora" : s.method;
   if (method !== "lora" && method !== "full") return null;
+  // Normalised queries and keys are kept for the backward pass, which no formula here counts.
+  if (dimsOf(s).normed) return null;
   const model = formShape(s, form);
   /** @type {import("./calculator-memory.js").Request} */
   const request = {
