@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
+
+import posixpath
+import re
+
+# A link or an image to a neighbour: no address, no anchor of the page itself.
+_NEIGHBOUR = re.compile(r"(\]\()(?![a-z]+:|[#/])([^)\s]+)")
+
 
 def relative(page: str, target: str) -> str:
     """The link from `page` to `target` (both paths of Markdown files from the docs root, `#anchor` allowed)."""
@@ -11,6 +19,28 @@ def relative(page: str, target: str) -> str:
     while shared < min(len(here), len(there) - 1) and here[shared] == there[shared]:
         shared += 1
     return "/".join([".."] * (len(here) - shared) + there[shared:]) + mark + anchor
+
+
+def resolved(page: str, link: str) -> str:
+    """The path from the docs root that a relative link on `page` leads to: `relative`, undone."""
+    path, mark, anchor = link.partition("#")
+    return posixpath.normpath(posixpath.join(posixpath.dirname(page), path)) + mark + anchor
+
+
+def address(page: str, target: str) -> str:
+    """The same link as a browser follows it, for HTML that MkDocs leaves alone: every page is a folder of its own."""
+    link, mark, anchor = relative(page, target).partition("#")
+    folder = link.removesuffix("index.md") if link.rpartition("/")[2] == "index.md" else link.removesuffix(".md") + "/"
+    up = "" if page.rpartition("/")[2] == "index.md" else "../"
+    return up + folder + mark + anchor
+
+
+def moved(text: str, source: str, page: str) -> str:
+    """Markdown written for the page `source`, its links to neighbours as they must be on `page`."""
+    if source == page:
+        return text
+    here = posixpath.dirname(source)
+    return _NEIGHBOUR.sub(lambda m: m[1] + relative(page, posixpath.normpath(posixpath.join(here, m[2]))), text)
 
 
 def figure_page(name: str) -> str:

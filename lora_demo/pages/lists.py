@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from lora_demo.pages import judged, links, memory_views
+from lora_demo.pages import judged, lab_views, links, memory_views
 from lora_demo.pages.content import Content
 from lora_demo.pages.language import LEVELS
 from lora_demo.pages.question import Question
@@ -76,4 +76,8 @@ LISTS: dict[str, Callable[..., str]] = {
     "memory-alive": memory_views.alive,
     "memory-errors": memory_views.errors,
     "memory-validation": memory_views.validation,
+    "nano-methods": lab_views.methods,
+    "nano-several-adapters": lab_views.several_adapters,
+    "nano-quantised-base": lab_views.quantised_base,
+    "nano-adaptive-rank": lab_views.adaptive_rank,
 }

@@ -28,27 +28,41 @@ STEPS = {
     "recompute": ("激活重算", "recompute activations"),
     "adamw8bit": ("8-bit AdamW", "8-bit AdamW"),
     "lora": ("换成 LoRA r=16", "LoRA r=16 instead"),
+    "nf4": ("基座换 NF4（QLoRA）", "base in NF4 (QLoRA)"),
 }
-BAR, GAP, LEFT, WIDTH = 26, 16, 230, 900
+RULES = ("accelerate", "per_parameter")
+SPREAD, COLUMNS = 0.05, 80
+"""Half of the error picture: up to this error at least, in so many columns."""
+BAR, GAP, TOP, LEFT, WIDTH = 26, 16, 26, 230, 900
 
 
 def waterfall(content: Content, lang: str, page: str) -> str:
-    """One bar per saver, stacked by what the bytes are for."""
-    steps = _samples(content, "memory-waterfall", "waterfall")["steps"]
-    top = max(step["peak"] for step in steps)
-    height = len(steps) * (BAR + GAP) + 10
+    """One bar per saver, stacked by what the bytes are for; dashed lines stand for what cards offer."""
+    samples = _samples(content, "memory-waterfall", "waterfall")
+    steps, cards = samples["steps"], samples["cards"]
+    scale = (WIDTH - LEFT - 90) / max(step["peak"] for step in steps)
+    height = len(steps) * (BAR + GAP) + TOP
     title = _say(lang, "显存峰值：从全参到 LoRA", "Peak memory: from full fine-tuning to LoRA")
-    rows = "".join(_bar(step, place, top, lang) for place, step in enumerate(steps))
+    rows = "".join(_bar(step, place, scale, lang) for place, step in enumerate(steps))
+    lines = "".join(_limit(name, LEFT + budget * scale, height) for name, budget in cards.items())
     svg = (
         f'<svg class="waterfall" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{html.escape(title)}">'
-        f"<title>{html.escape(title)}</title>{rows}</svg>"
+        f"<title>{html.escape(title)}</title>{rows}{lines}</svg>"
     )
-    return f'<figure class="memory-figure">{svg}{_legend(lang)}</figure>'
+    # The picture scrolls sideways on a phone, so a keyboard must be able to reach it.
+    frame = f'<div class="waterfall-frame" tabindex="0" role="region" aria-label="{html.escape(title)}">{svg}</div>'
+    return f'<figure class="memory-figure">{frame}{_legend(lang)}</figure>'
 
 
-def _bar(step: dict[str, Any], place: int, top: int, lang: str) -> str:
-    y, scale = place * (BAR + GAP) + 5, (WIDTH - LEFT - 90) / top
-    x = float(LEFT)
+def _limit(card: str, x: float, height: int) -> str:
+    return (
+        f'<line class="waterfall-limit" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 8}" y2="{height}"/>'
+        f'<text x="{x:.1f}" y="12" text-anchor="middle">{html.escape(card)}</text>'
+    )
+
+
+def _bar(step: dict[str, Any], place: int, scale: float, lang: str) -> str:
+    y, x = place * (BAR + GAP) + TOP, float(LEFT)
     name = html.escape(_named(STEPS, step["name"], lang))
     pieces = [f'<text x="{LEFT - 10}" y="{y + 18}" text-anchor="end">{name}</text>']
     for kind, size in step["parts"].items():
@@ -93,40 +107,84 @@ def _node(node: dict[str, Any], total: int, lang: str, depth: int) -> str:
 
 
 def validation(content: Content, lang: str, page: str) -> str:
-    """One row per open run: measured, predicted, error, and two rules of thumb."""
+    """One row per open run: measured, predicted, error, and what three calculators say."""
     runs = _samples(content, "memory-validation", "validate")["runs"]
+    fitcheck = _fitcheck(content)
     heads = {
-        "zh": ("运行", "实测", "预测", "误差", "accelerate 的答案", "按每参数字节数"),
-        "en": ("run", "measured", "predicted", "error", "accelerate says", "bytes per parameter"),
+        "zh": ("运行", "实测", "预测", "误差", "accelerate", "每参数字节数", "fitcheck"),
+        "en": ("run", "measured", "predicted", "error", "accelerate", "bytes per parameter", "fitcheck"),
     }
-    rows = [heads[lang], ("---", *("---:",) * 5)]
+    rows = [heads[lang], ("---", *("---:",) * 6)]
     for name, run in sorted(runs.items(), key=lambda item: -abs(item[1]["error"])):
-        says = [run["rules"]["accelerate"], run["rules"]["per_parameter"]]
+        says = [run["rules"]["accelerate"], run["rules"]["per_parameter"], fitcheck.get(name)]
         cells = [f"{run['measured'] / GB:.2f} GB", f"{run['predicted'] / GB:.2f} GB", f"{100 * run['error']:+.1f}%"]
-        cells += [f"{number / GB:.1f} GB ({100 * (number / run['measured'] - 1):+.0f}%)" for number in says]
+        cells += [_against(number, run["measured"]) for number in says]
         rows.append((f"`{name.replace('llama-3.2-3B-', '')}`", *cells))
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
+def _fitcheck(content: Content) -> dict[str, float]:
+    """What fitcheck-llm said, in bytes, for the runs it knows."""
+    runs = _samples(content, "fitcheck-llm", "validate")["runs"]
+    return {name: run["memory_mib"]["total"] * 2**20 for name, run in runs.items()}
+
+
+def _against(said: float | None, measured: float) -> str:
+    return "–" if said is None else f"{said / GB:.1f} GB ({100 * (said / measured - 1):+.0f}%)"
+
+
 def errors(content: Content, lang: str, page: str) -> str:
-    """How the absolute errors are spread, for the prediction and for the two rules."""
-    runs = list(_samples(content, "memory-validation", "validate")["runs"].values())
-    ways = {
-        _say(lang, "本项目的预测", "this prediction"): [abs(run["error"]) for run in runs],
-        "accelerate estimate-memory": [abs(run["rules"]["accelerate"] / run["measured"] - 1) for run in runs],
-        _say(lang, "每参数字节数", "bytes per parameter"): [
-            abs(run["rules"]["per_parameter"] / run["measured"] - 1) for run in runs
-        ],
-    }
+    """How the absolute errors are spread: the prediction, two rules, and fitcheck on the runs it knows."""
+    ways = _ways(content, lang)
     heads = {
-        "zh": ("算法", "中位数", "九五分位", "最差"),
-        "en": ("method", "median", "95th percentile", "worst"),
+        "zh": ("算法", "运行数", "中位数", "九五分位", "最差"),
+        "en": ("method", "runs", "median", "95th percentile", "worst"),
     }
-    rows = [heads[lang], ("---", "---:", "---:", "---:")]
+    rows = [heads[lang], ("---", *("---:",) * 4)]
     for name, found in ways.items():
         numbers = (statistics.median(found), percentile(found, 0.95), max(found))
-        rows.append((name, *(f"{100 * number:.1f}%" for number in numbers)))
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+        rows.append((name, str(len(found)), *(f"{100 * number:.1f}%" for number in numbers)))
+    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return f"{_spread(content, lang)}\n\n{table}"
+
+
+def _ways(content: Content, lang: str) -> dict[str, list[float]]:
+    runs, fitcheck = _samples(content, "memory-validation", "validate")["runs"], _fitcheck(content)
+    known = {name: fitcheck[name] / run["measured"] - 1 for name, run in runs.items() if name in fitcheck}
+    rules = {rule: [abs(run["rules"][rule] / run["measured"] - 1) for run in runs.values()] for rule in RULES}
+    return {
+        _say(lang, "本项目的预测", "this prediction"): [abs(run["error"]) for run in runs.values()],
+        _say(lang, "其中 fitcheck 也认识的", "of these, what fitcheck knows too"): [
+            abs(runs[name]["error"]) for name in known
+        ],
+        "fitcheck-llm": [abs(error) for error in known.values()],
+        "accelerate estimate-memory": rules["accelerate"],
+        _say(lang, "每参数字节数", "bytes per parameter"): rules["per_parameter"],
+    }
+
+
+def _spread(content: Content, lang: str) -> str:
+    """One dot per run on a line of errors; dots that would overlap stand on each other."""
+    runs = _samples(content, "memory-validation", "validate")["runs"]
+    limit = max(SPREAD, *(abs(run["error"]) for run in runs.values()))
+    title = _say(lang, "每次运行的误差", "error of every run")
+    height: dict[int, int] = {}
+    marks = []
+    for name, run in sorted(runs.items(), key=lambda item: item[1]["error"]):
+        column = round(run["error"] / limit * COLUMNS)
+        height[column] = height.get(column, 0) + 1
+        x, y = WIDTH / 2 + column * (WIDTH / 2 - 40) / COLUMNS, -9 * height[column]
+        marks.append(f'<circle cx="{x:.1f}" cy="{y}" r="4"><title>{name} {100 * run["error"]:+.2f}%</title></circle>')
+    top = 9 * max(height.values()) + 14
+    ticks = []
+    for share in (-0.05, -0.03, -0.01, 0.0, 0.01, 0.03, 0.05):
+        x = WIDTH / 2 + share / limit * (WIDTH / 2 - 40)
+        ticks.append(f'<text x="{x:.1f}" y="18" text-anchor="middle">{100 * share:+.0f}%</text>'.replace("+0%", "0"))
+    return (
+        f'<figure class="memory-figure"><svg class="error-spread" viewBox="0 {-top} {WIDTH} {top + 26}" role="img" '
+        f'aria-label="{html.escape(title)}"><line x1="0" x2="{WIDTH}" y1="0" y2="0"/>{"".join(marks)}{"".join(ticks)}'
+        "</svg></figure>"
+    )
 
 
 def percentile(values: list[float], share: float) -> float:

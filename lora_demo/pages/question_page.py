@@ -56,7 +56,7 @@ def section_text(question: Question, key: str, expander: Expander, seen: set[str
     section = question.answers[expander.lang][key]
     where, ear = f"{expander.lang}.{key}", key in FOR_THE_EAR
     # Headings first: after expanding, the text is full of MathML tags that would all be looked at.
-    text = _raise_headings(section.text)
+    text = links.moved(_raise_headings(section.text), question.page, expander.page)
     glossary = expander.content.glossary
     uses = [] if ear or seen is None else first_uses(text, expander.lang, glossary, seen)
     text = expander.expand(text, section.line, ear=ear, where=where, uses=uses)

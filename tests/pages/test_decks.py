@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lora_demo.pages import downloads
+from lora_demo.pages import downloads, links
 from lora_demo.pages.content import Content, load
 from lora_demo.pages.decks import SetAside, StudyCard, study_cards
 from lora_demo.pages.decks_anki import anki_package
@@ -154,3 +154,10 @@ def test_every_question_is_printed_once(content: Content, lang: str) -> None:
         assert text.count(f'<p class="print-label">{SECTIONS[lang][key]}</p>') == len(content.questions)
     assert "{{" not in text
     assert all("search: {exclude: true}" in page for page in pages.values())
+
+
+def test_links_written_for_a_question_lead_to_the_same_page_from_paper() -> None:
+    text = "[a](../../eight-answers.md) [b](x.md#y) [c](#z) [d](https://a/b.md) ![e](../i.png)"
+    printed = "[a](../eight-answers.md) [b](../q/memory/x.md#y) [c](#z) [d](https://a/b.md) ![e](../q/i.png)"
+    assert links.moved(text, "q/memory/e.md", "print/memory.md") == printed
+    assert links.moved(text, "q/memory/e.md", "q/memory/e.md") == text

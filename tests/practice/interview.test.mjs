@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { LEVELS, MINUTES, ROLE_NAMES, drawn, nextQuestion, secondsLeft } from "../../docs/practice/interview-plan.js";
-import { expected, report } from "../../docs/practice/interview-report.js";
+import { compared, expected, report } from "../../docs/practice/interview-report.js";
 
 const TOPICS = ["principles", "math", "memory", "variants", "engineering", "evaluation", "vlm", "project"];
 const point = level => ({ level, text: `a ${level} point` });
@@ -107,4 +107,17 @@ test("a question that has left the bank is left out of the report", () => {
   const course = held({ minutes: 15 }, () => 1);
   course.asked[0].id = "gone.away";
   assert.equal(report(BANK, course).lines.length, course.asked.length - 1);
+});
+
+test("an interview stands against the one before it of the same role and level", () => {
+  const like = (key, level, hits) => {
+    const course = held({ level, minutes: 15 }, () => 1);
+    return { ...course, key, at: 0, asked: course.asked.map((one, index) => ({ ...one, hit: index < hits ? [0] : [] })) };
+  };
+  const past = [like("a", "mid", 2), like("b", "senior", 1), like("c", "mid", 4), like("d", "mid", 0)];
+  const found = compared(BANK, past);
+  assert.deepEqual(found.map(({ interview }) => interview.key), ["a", "b", "c", "d"]);
+  const percent = found.map(({ hit, of }) => Math.round(100 * hit / of));
+  assert.deepEqual(found.map(({ gained }) => gained), [null, null, percent[2] - percent[0], percent[3] - percent[2]]);
+  assert.ok(found[2].gained > 0 && found[3].gained < 0);
 });

@@ -18,7 +18,7 @@ def test_a_missing_package_is_named_with_a_remedy(tmp_path: Path, monkeypatch: p
     app.mkdir(parents=True)
     (app / "package.json").write_text((ROOT / vendored.FOLDER / "package.json").read_text())
     monkeypatch.setattr(vendored, "npm", lambda: [sys.executable, "-c", "raise SystemExit(1)"])
-    with pytest.raises(vendored.NotInstalled, match=r"ts-fsrs 5\.4\.2 .* npm brought no archive.*npm registry"):
+    with pytest.raises(vendored.NotInstalled, match=r"ts-fsrs 5\.4\.2 .*\(npm brought no archive\).*npm registry"):
         vendored.ensure(tmp_path)
     assert not (app / "vendor" / "installed.json").exists()
 

@@ -1,0 +1,106 @@
+"""Tables of the experiments on mgm-nano, from the records that `lora-demo lab --record` writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from lora_demo.pages.content import Content
+
+METHODS = {
+    "nano-full-b": ("全参微调", "full fine-tuning"),
+    "nano-lora-b": ("LoRA r=8", "LoRA r=8"),
+    "nano-rslora": ("rsLoRA r=16", "rsLoRA r=16"),
+    "nano-dora": ("DoRA r=8", "DoRA r=8"),
+    "nano-pissa": ("PiSSA r=8", "PiSSA r=8"),
+    "nano-adalora": ("AdaLoRA 8→4", "AdaLoRA 8→4"),
+    "nano-qlora": ("NF4 基座上的 LoRA", "LoRA on an NF4 base"),
+    "nano-adapter": ("瓶颈 Adapter", "bottleneck adapters"),
+    "nano-prefix": ("Prefix tuning", "prefix tuning"),
+    "nano-prompt": ("Prompt tuning", "prompt tuning"),
+    "nano-ia3": ("IA3", "IA3"),
+    "nano-bitfit": ("BitFit（注意力偏置）", "BitFit (attention biases)"),
+    "nano-layernorm": ("只训归一化增益", "norm gains only"),
+}
+
+
+def methods(content: Content, lang: str, page: str) -> str:
+    """One row per method: the command, accuracy on B and on A afterwards, trained parameters, CPU seconds."""
+    samples = _samples(content, "nano-methods")
+    base = samples["base"]
+    heads = {
+        "zh": ("方法", "命令", "新任务 B", "旧任务 A", "可训练参数", "CPU 秒"),
+        "en": ("method", "command", "new task B", "old task A", "trained", "CPU seconds"),
+    }[lang]
+    untouched = (_say(lang, "基座，没训过", "the base, untrained"), "–", *_accuracies(base), "0", "–")
+    rows = [
+        (
+            METHODS[name][lang == "en"],
+            f"`lora-demo train {name}`",
+            *_accuracies(found),
+            f"{found['trainable']:,}",
+            f"{found['cpu_seconds']:.0f}",
+        )
+        for name, found in sorted(samples["methods"].items(), key=lambda item: -item[1]["b"]["accuracy"])
+    ]
+    return _table(heads, "llrrrr", [untouched, *rows])
+
+
+def several_adapters(content: Content, lang: str, page: str) -> str:
+    """Accuracy of base, each adapter and their mean, on both families."""
+    samples = _samples(content, "several-adapters")
+    names = {
+        "base": ("基座", "base"),
+        "a": ("适配器 a", "adapter a"),
+        "b": ("适配器 b", "adapter b"),
+        "mean": ("两个各半相加", "half of each, summed"),
+    }
+    heads = {"zh": ("用哪个", "任务 B", "任务 A"), "en": ("what runs", "task B", "task A")}[lang]
+    return _table(heads, "lrr", [(names[name][lang == "en"], *_accuracies(samples[name])) for name in names])
+
+
+def quantised_base(content: Content, lang: str, page: str) -> str:
+    """Accuracy of the base, packed and not, with and without LoRA, and of the adapter moved to the original base."""
+    samples = _samples(content, "quantised-base")
+    names = {
+        "base": ("原基座", "the base"),
+        "packed": ("压成 NF4，没训", "packed to NF4, untrained"),
+        "qlora": ("NF4 上训 LoRA", "LoRA trained on NF4"),
+        "moved": ("同一个适配器，搬回原基座", "the same adapter, moved to the original base"),
+        "lora": ("原基座上训 LoRA", "LoRA trained on the original base"),
+    }
+    heads = {"zh": ("用哪个", "任务 B", "任务 A"), "en": ("what runs", "task B", "task A")}[lang]
+    return _table(heads, "lrr", [(names[name][lang == "en"], *_accuracies(samples[name])) for name in names])
+
+
+def adaptive_rank(content: Content, lang: str, page: str) -> str:
+    """What AdaLoRA left, by kind of layer: ranks from the first layer to the last."""
+    samples = _samples(content, "adaptive-rank")
+    by_kind: dict[str, list[int]] = {}
+    for name, rank in samples["ranks"].items():
+        by_kind.setdefault(name.rsplit(".", 1)[-1], []).append(rank)
+    heads = {"zh": ("模块", "各层剩下的秩", "合计"), "en": ("module", "ranks left, by layer", "sum")}[lang]
+    rows = [(f"`{kind}`", " · ".join(map(str, ranks)), str(sum(ranks))) for kind, ranks in by_kind.items()]
+    return _table(heads, "lrr", rows)
+
+
+def _accuracies(found: dict[str, Any]) -> list[str]:
+    return [f"{100 * found[family]['accuracy']:.1f}%" for family in ("b", "a")]
+
+
+def _samples(content: Content, name: str) -> dict[str, Any]:
+    path = content.root / "qa" / "records" / f"{name}.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["samples"]
+    except (OSError, json.JSONDecodeError, KeyError) as error:
+        raise ValueError(f"{path.name} cannot be read ({error}): run `lora-demo lab {name} --record`") from error
+
+
+def _table(heads: Sequence[str], align: str, rows: Sequence[Sequence[str]]) -> str:
+    marks = ["---" if side == "l" else "---:" for side in align]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (heads, marks, *rows))
+
+
+def _say(lang: str, zh: str, en: str) -> str:
+    return zh if lang == "zh" else en
