@@ -27,7 +27,7 @@ def stopped(folder: Path, *settings: str) -> str:
     assert done.exit_code == 1, done.stderr
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     assert "Traceback" not in done.stderr
-    return " ".join(done.stderr.split())
+    return done.stderr
 
 
 def full_after(monkeypatch, owner, name: str, calls: int) -> None:
@@ -78,27 +78,27 @@ def test_a_read_only_folder_is_refused_before_the_model_is_read(tmp_path, monkey
 
 
 def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(tmp_path):
-    said = stopped(tmp_path / "run", "optimizer.lr=1e38", "schedule.warmup=0", "save.every=1", "clip_norm=null")
+    said = stopped(tmp_path / "run", "optimizer.lr=1e36", "schedule.warmup=0", "save.every=1", "clip_norm=null")
     assert "is not a finite number; the update was not made" in said
     assert "Lower optimizer.lr" in said
     kept = checkpoint.newest(tmp_path / "run" / "checkpoints")
     assert kept is not None
-    assert str(kept) in said.replace(" ", "")
+    assert str(kept) in said
 
 
 def test_a_lost_data_worker_is_named(tmp_path, monkeypatch):
     real = loop.StepInputs.__getitem__
 
     def dying(self, number):
-        if get_worker_info() is not None and number == 3:
+        if get_worker_info() is not None and number == 5:
             os.kill(os.getpid(), signal.SIGKILL)
         return real(self, number)
 
     monkeypatch.setattr(loop.StepInputs, "__getitem__", dying)
-    said = stopped(tmp_path / "run", "workers=1")
+    said = stopped(tmp_path / "run", "workers=1", "steps=8")
     assert "a process that loads data was killed" in said
     assert "lower workers" in said
-    assert checkpoint.damage(tmp_path / "run" / "checkpoints" / "step-0000002") is None
+    assert checkpoint.newest(tmp_path / "run" / "checkpoints") is not None
 
 
 def test_a_run_whose_best_state_is_damaged_says_so(tmp_path, monkeypatch):

@@ -1,0 +1,62 @@
+"""`accelerate launch` with two CPU processes gives the single process's run.
+
+With loss = Σ over rows / terms, each of P processes divides by terms / P and DDP averages over P: the exact sum again.
+For P = 2 both factors are powers of two, so that nothing is rounded, and a sum of two parts does not depend on their
+order. Two processes therefore equal one process that accumulates the same two halves, bit for bit. Against the batch
+in one piece only the order of summation differs: RTOL, as for any other cut of a batch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from lora_demo.training import checkpoint, metrics
+
+SETTINGS = ["steps=4", "batch=6", "threads=1", "data.images=12", "data.questions=2", "cache_features=false"]
+SETTINGS += ["evaluation.rows=4", "save.every=2"]
+RTOL = 2e-5
+# `--cpu` would start one process: several on CPUs go through the same launcher as several GPUs, with gloo.
+LAUNCH = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--num_machines=1"]
+LAUNCH += ["--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0", "-m", "lora_demo"]
+
+
+def train(folder: Path, *settings: str, launcher: tuple[str, ...] = ("-m", "lora_demo")) -> dict:
+    words = [word for setting in (*SETTINGS, *settings) for word in ("--set", setting)]
+    command = [sys.executable, *launcher, "train", "nano-lora-b", *words, "--out", str(folder), "--json"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def curve(folder: Path) -> list[tuple[int, float, float]]:
+    return [(line["step"], line["loss"], line["gradient_norm"]) for line in metrics.read(folder) if "loss" in line]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return checkpoint.load_file(folder / "checkpoints" / "step-0000004" / checkpoint.TRAINED)
+
+
+@pytest.mark.timeout(600)
+def test_two_processes_give_the_loss_of_one(tmp_path):
+    halves, whole, two = (tmp_path / name for name in ("halves", "whole", "two"))
+    expected = train(halves, "micro_batch=3")
+    train(whole)
+    found = train(two, launcher=tuple(LAUNCH))
+    assert len(list((two / "checkpoints" / "step-0000004" / "state").glob("random_states_*"))) == 2
+    assert curve(two) == curve(halves)
+    assert {key: found[key] for key in ("steps", "loss", "validation")} == {
+        key: expected[key] for key in ("steps", "loss", "validation")
+    }
+    ours, theirs = weights(two), weights(halves)
+    assert all(torch.equal(ours[name], theirs[name]) for name in {*ours, *theirs})
+    losses, uncut = (torch.tensor([loss for _, loss, _ in curve(folder)]) for folder in (two, whole))
+    torch.testing.assert_close(losses, uncut, rtol=RTOL, atol=0)
+    assert checkpoint.damage(two / "checkpoints" / "step-0000004") is None
