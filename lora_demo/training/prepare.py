@@ -203,11 +203,13 @@ def check_folder(data: FolderData, part: ModelPart, config: MGMConfig) -> None:
     for file in filter(None, (data.file, data.evaluation_file)):
         if not Path(file).is_file():
             raise DataError(f"data file {file}: not there; name yours, e.g. --set data.file=FILE")
-        _require_clean_once(Path(file), Path(data.images))
+        changed = (Path(file).stat().st_mtime_ns, Path(data.images).stat().st_mtime_ns)
+        _require_clean_once(Path(file), Path(data.images), changed)
 
 
 @functools.cache
-def _require_clean_once(file: Path, images: Path) -> None:
+def _require_clean_once(file: Path, images: Path, changed: tuple[int, int]) -> None:
+    """Before loading and again before training, but read once; anew when file or folder has changed since."""
     require_clean(file, images, decode=False)
 
 
