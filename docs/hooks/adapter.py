@@ -1,11 +1,8 @@
-"""MkDocs meets `lora_demo.pages`: adds the generated pages, expands the written ones, builds English under en/."""
+"""MkDocs meets `lora_demo.pages`: adds the generated pages and expands the written ones."""
 
 import logging
-import os
 from pathlib import Path
 
-from mkdocs.commands.build import build
-from mkdocs.config import load_config
 from mkdocs.structure.files import File
 
 from lora_demo.pages import content, handwritten, navigation, site
@@ -33,14 +30,3 @@ def on_page_markdown(markdown, page, config, files):
         written = handwritten.read_page(ROOT, folder / page.file.src_uri, folder)
         built = site.expand_written(config.extra["content"], config.theme["language"], written)
         return publish(built)[written.page]
-
-
-def on_post_build(config):
-    if config.theme["language"] == "zh":
-        os.environ |= {"DOCS_LANG": "en", "DOCS_DIR": "docs/en"}
-        try:
-            english = {"strict": config.strict, "site_dir": f"{config.site_dir}/en"}
-            english |= {"site_url": f"{config.site_url.rstrip('/')}/en/", **config.extra["english"]}
-            build(load_config(config.config_file_path, **english))
-        finally:
-            del os.environ["DOCS_LANG"], os.environ["DOCS_DIR"]

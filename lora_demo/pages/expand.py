@@ -26,8 +26,6 @@ from lora_demo.pages.written import FORMS, written
 
 _PLACEHOLDER = re.compile(r"\{\{\s*(\w+):\s*(.*?)\s*\}\}")
 
-_LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+\.md(?:#[^)\s]*)?)")
-
 
 class Unknown(ValueError):
     """A placeholder that names nothing; args are the message and the fix."""
@@ -38,7 +36,6 @@ class Expander:
     """Expands the text of one source file for one page.
 
     page     the output page, for relative links
-    home     the page that links written in the text start from; None: `page` itself
     source   the file the text comes from, for messages
     spoken   True in the one-sentence and 60-second texts: no links, no marks
     math     writes a formula (TeX, whether it stands on a line of its own)
@@ -50,7 +47,6 @@ class Expander:
     source: str
     problems: list[Problem] = field(default_factory=list)
     math: Callable[[str, bool], str] = to_mathml
-    home: str | None = None
 
     def expand(
         self, text: str, first_line: int = 1, ear: bool = False, where: str = "text", uses: Collection[Use] = ()
@@ -80,14 +76,7 @@ class Expander:
                 parts += [piece.text[at - piece.start : use.start - piece.start]]
                 parts += [f'[{said}]({target} "{meaning}"){{ .term }}']
                 at = use.end
-        return self._rebased("".join([*parts, piece.text[at - piece.start :]]))
-
-    def _rebased(self, text: str) -> str:
-        """The author's own links as they lead on from this page."""
-        if self.home in (None, self.page):
-            return text
-        home: str = self.home
-        return _LINK.sub(lambda m: f"]({links.relative(self.page, links.resolved(home, m[1]))}", text)
+        return "".join([*parts, piece.text[at - piece.start :]])
 
     def _piece(self, piece: Piece, ear: bool, indent: str) -> str:
         if piece.kind in ("math", "display"):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-
-import posixpath
 import re
 
 # A link or an image to a neighbour: no address, no anchor of the page itself.
@@ -19,12 +17,6 @@ def relative(page: str, target: str) -> str:
     while shared < min(len(here), len(there) - 1) and here[shared] == there[shared]:
         shared += 1
     return "/".join([".."] * (len(here) - shared) + there[shared:]) + mark + anchor
-
-
-def resolved(page: str, link: str) -> str:
-    """The path from the docs root that a relative link on `page` leads to: `relative`, undone."""
-    path, mark, anchor = link.partition("#")
-    return posixpath.normpath(posixpath.join(posixpath.dirname(page), path)) + mark + anchor
 
 
 def address(page: str, target: str) -> str:

@@ -38,7 +38,7 @@ def practice_data(content: Content, lang: str) -> str:
 
 def practice_question(question: Question, content: Content, lang: str) -> dict[str, Any]:
     """One question as docs/practice/questions.js describes it."""
-    expander = Expander(content, lang, _ROOT, question.path, home=question.page)
+    expander = Expander(content, lang, _ROOT, question.path)
     meta = question.meta
     return {
         "id": question.id,

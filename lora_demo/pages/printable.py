@@ -36,7 +36,7 @@ def _page(content: Content, lang: str, topic: Topic) -> str:
     front = f"---\ntitle: {json.dumps(title, ensure_ascii=False)}\nsearch: {{exclude: true}}\n---"
     parts = [front, f"# {title}", f"{_LEAD[lang]}\n{{ .print-lead }}"]
     for question in content.by_topic(topic.id):
-        parts.append(_question(question, Expander(content, lang, page, question.path, home=question.page)))
+        parts.append(_question(question, Expander(content, lang, page, question.path)))
     return "\n\n".join(parts) + "\n"
 
 

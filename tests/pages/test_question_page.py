@@ -161,8 +161,11 @@ def test_generated_pages(built: Built) -> None:
         "figures/index.md",
         "figures/net.md",
         "figures/paper2021.md",
+        "glossary.md",
         "ledger.md",
         "literature.md",
+        "myths.md",
+        "print/memory.md",
     }
 
 

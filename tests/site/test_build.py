@@ -17,8 +17,10 @@ def test_both_languages_build_without_a_warning(site: Site) -> None:
 
 
 def test_cold_build_stays_within_its_budget(site: Site) -> None:
-    # CPU time, so that a busy machine does not fail it; on an idle one it equals the waiting time.
-    assert site.cpu <= SECONDS, f"the cold build took {site.cpu:.1f} s of CPU ({site.wall:.1f} s in all)"
+    # CPU time, so that a busy machine does not fail it. The languages are built beside each other, so on two idle cores
+    # the slower one's is the waiting time.
+    assert len(site.cpu) == 2
+    assert max(site.cpu) <= SECONDS, f"the cold build took {site.cpu} s of CPU ({site.wall:.1f} s in all)"
 
 
 def test_every_page_stands_in_both_languages(site: Site) -> None:
