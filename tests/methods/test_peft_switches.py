@@ -11,6 +11,7 @@ import torch
 from peft import AdaLoraConfig, IA3Config, LoraConfig, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig
 from peft.optimizers import create_loraplus_optimizer
 from peft.tuners.lora import LoraLayer
+from safetensors.torch import load_file
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
@@ -90,3 +91,51 @@ def test_safe_merge_refuses_a_broken_adapter(tiny):
     next(p for name, p in model.named_parameters() if "lora_B" in name).data[0, 0] = torch.nan
     with pytest.raises(ValueError, match="NaNs detected"):
         model.merge_and_unload(safe_merge=True)
+
+
+def hits(model: torch.nn.Module) -> set[str]:
+    """The names of the layers that carry an adapter, from the base model's root."""
+    return {name.removeprefix("base_model.model.") for name, one in model.named_modules() if isinstance(one, LoraLayer)}
+
+
+def test_left_out_targets_are_a_familys_own(tiny):
+    preset = hits(peft.get_peft_model(tiny("llama"), LoraConfig(task_type="CAUSAL_LM")))
+    assert {name.split(".")[-1] for name in preset} == {"q_proj", "v_proj"}
+    assert preset < hits(peft.get_peft_model(tiny("llama"), CONFIGS["lora"]()))
+
+
+def test_a_list_matches_suffixes_and_a_string_whole_names(tiny):
+    by_list = hits(peft.get_peft_model(tiny("gemma"), LoraConfig(target_modules=["q_proj"])))
+    by_pattern = hits(peft.get_peft_model(tiny("gemma"), LoraConfig(target_modules=r".*\.layers\.0\..*q_proj")))
+    assert len(by_list) == 2
+    assert by_pattern == {name for name in by_list if ".layers.0." in name}
+    with pytest.raises(ValueError, match="not found"):
+        peft.get_peft_model(tiny("gemma"), LoraConfig(target_modules="q_proj"))
+
+
+def test_modules_to_save_train_whole_and_are_stored(tiny, tmp_path):
+    settings = LoraConfig(r=2, target_modules=["q_proj"], modules_to_save=["down_proj"])
+    model = peft.get_peft_model(tiny("gemma"), settings)
+    whole = [p for name, p in model.named_parameters() if "down_proj.modules_to_save" in name]
+    assert whole
+    assert all(p.requires_grad and p.shape == (32, 48) for p in whole)
+    model.save_pretrained(tmp_path)
+    stored = load_file(tmp_path / "adapter_model.safetensors")
+    assert sum("down_proj" in name for name in stored) == len(whole)
+
+
+def switched_off(model: peft.PeftModel, tokens: torch.Tensor) -> torch.Tensor:
+    with model.disable_adapter():
+        return model(tokens).logits
+
+
+def test_trained_biases_stay_when_the_adapter_is_off(tiny, tokens):
+    base = tiny("bert")
+    expected = base(tokens).logits
+    model = peft.get_peft_model(base, LoraConfig(r=2, target_modules=["query"], bias="all"))
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and name.endswith("bias"):
+            parameter.data += 0.5
+    with pytest.warns(UserWarning, match="bias"):
+        after = switched_off(model, tokens)
+    assert (after - expected).abs().max() > 0.1
