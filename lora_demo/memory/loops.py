@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -58,11 +59,22 @@ def trace_ours(
     steps: int = 2,
 ) -> None:
     """Our step on equal micro-batches; logits only at supervised positions when `size.supervised` is given."""
-    optimizer = make_optimizer(subject.model)
     options = StepOptions(forward={"supervised_only": size.supervised is not None}, check_finite=False)
+    trace_steps(subject, tracker, make_optimizer(subject.model), [size] * accumulation, options, steps)
+
+
+def trace_steps(
+    subject: Subject,
+    tracker: StorageTracker,
+    optimizer: torch.optim.Optimizer,
+    sizes: Sequence[Size],
+    options: StepOptions,
+    steps: int = 2,
+) -> None:
+    """Our step, with one micro-batch of each size."""
     with _optimizer_phase(optimizer, tracker):
         for _ in range(steps):
-            batch: list[MicroBatch] = [_noted(subject.micro_batch(size), tracker) for _ in range(accumulation)]
+            batch: list[MicroBatch] = [_noted(subject.micro_batch(size), tracker) for size in sizes]
             step(subject.model, batch, optimizer, options, TracingEngine(tracker))
 
 
@@ -71,58 +83,59 @@ def trace_plain(
 ) -> None:
     """Two steps of equal rows; the output of the first lives on through the second's forward."""
     optimizer = make_optimizer(language_model)
-    output = None
+    loop = TransformersLoop(language_model, tracker, optimizer, padded=False)
     with _optimizer_phase(optimizer, tracker):
         for _ in range(2):
-            output = _plain_step(language_model, tracker, optimizer, (batch, length), padded=False)
-    del output
+            loop.step(batch, length)
+    loop.output = None
 
 
 def trace_published(language_model: Any, tracker: StorageTracker, make_optimizer: OptimizerFactory) -> None:
     """The two moments of the published loop that can set its maximum; both begin in an emptied cache.
 
     A long batch, then an evaluation on top of what that step has left in the cache: a prompt of `EVALUATED` rows goes
-    through the model without gradients. And the longest batch. The step before either was the shortest of its bucket;
-    all that lives on of it is its output, so only its forward is traced, without gradients.
+    through the model without gradients. And the longest batch. The step before either was the shortest of its bucket.
+    The first such step is traced whole, since it makes the optimizer's state; of the other only its output lives on,
+    so its forward is enough.
 
     Known limit: the generated tokens themselves are not traced; their keys and values fit in what the prompt has used.
     """
     optimizer = make_optimizer(language_model)
+    loop = TransformersLoop(language_model, tracker, optimizer, padded=True)
     with _optimizer_phase(optimizer, tracker):
-        _make_state(language_model, optimizer)
-        before = _output(language_model, tracker, (BATCH, SHORTEST_BEFORE))
-        again = [torch.empty_like(tensor) for tensor in _tensors(before)]
-        del again[:]
+        loop.step(BATCH, SHORTEST_BEFORE)
         tracker.trace.cache_emptied()
-        output = _plain_step(language_model, tracker, optimizer, (BATCH, BEFORE_EVALUATION), padded=True)
+        loop.step(BATCH, BEFORE_EVALUATION)
         _evaluate(language_model, tracker)
+        loop.output = _output(language_model, tracker, (BATCH, SHORTEST_BEFORE))
         tracker.trace.cache_emptied()
-        output = _plain_step(language_model, tracker, optimizer, (BATCH, LONGEST), padded=True)
-    del output
+        loop.step(BATCH, LONGEST)
+    loop.output = None
 
 
-def _plain_step(
-    language_model: Any,
-    tracker: StorageTracker,
-    optimizer: torch.optim.Optimizer,
-    shape: tuple[int, int],
-    *,
-    padded: bool,
-) -> Any:
-    """zero_grad, forward, backward, clip to 1, update; returns the output.
+@dataclass
+class TransformersLoop:
+    """zero_grad, forward, backward, clip to 1, update; a step's output lives until the next forward has replaced it.
 
     padded  pass an attention mask, as a batch of unequal rows needs one
     """
-    optimizer.zero_grad(set_to_none=True)
-    with tracker.during("forward"):
-        inputs = _causal_inputs(*shape, padded, tracker)
-        output = language_model(**inputs, **task_inputs(language_model, shape[0]))
-    with tracker.during("backward"):
-        output.loss.backward()
-    with tracker.during("clip"):
-        nn.utils.clip_grad_norm_([p for p in language_model.parameters() if p.grad is not None], 1.0)
-    optimizer.step()
-    return output
+
+    language_model: Any
+    tracker: StorageTracker
+    optimizer: torch.optim.Optimizer
+    padded: bool
+    output: Any = None
+
+    def step(self, batch: int, length: int) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        with self.tracker.during("forward"):
+            inputs = _causal_inputs(batch, length, self.padded, self.tracker)
+            self.output = self.language_model(**inputs, **task_inputs(self.language_model, batch))
+        with self.tracker.during("backward"):
+            self.output.loss.backward()
+        with self.tracker.during("clip"):
+            nn.utils.clip_grad_norm_([p for p in self.language_model.parameters() if p.grad is not None], 1.0)
+        self.optimizer.step()
 
 
 def _output(language_model: Any, tracker: StorageTracker, shape: tuple[int, int], **more: Any) -> Any:

@@ -30,6 +30,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from lora_demo.memory.accumulation import accumulates_in_place
+from lora_demo.memory.known_results import KnownResults
 from lora_demo.memory.neutral import neutral_answer
 from lora_demo.memory.trace import Kind, Storage, Trace
 
@@ -42,6 +43,7 @@ class StorageTracker(TorchDispatchMode):
         self.trace = Trace()
         self.phase = "load"
         self.modules = ModulePath()
+        self._results = KnownResults()
         self._vocabulary = vocabulary
         self._numbers: dict[int, tuple[weakref.ref[torch.UntypedStorage], int]] = {}
 
@@ -51,7 +53,7 @@ class StorageTracker(TorchDispatchMode):
         if self.phase == "backward" and accumulates_in_place(func, args, kwargs or {}):
             return args[0].add_(args[1])
         known, answer = neutral_answer(func, args, kwargs or {})
-        result = answer if known else func(*args, **(kwargs or {}))
+        result = answer if known else self._results.run(func, args, kwargs or {})
         for leaf in tree_leaves(result):
             if isinstance(leaf, Tensor):
                 self.note(leaf)
