@@ -1,4 +1,4 @@
-"""While serving, what did not change is not made again: converted Markdown, compiled templates, rendered pages.
+"""While serving, what did not change is not made again: converted Markdown and notebooks, compiled templates, pages.
 
 MkDocs builds every page of both languages after every edit. Each memo below is keyed by all that its result depends on,
 so a page that changed, or whose neighbours in the navigation did, is made anew and everything else is taken as it was.
@@ -11,11 +11,12 @@ from pathlib import Path
 import jinja2
 from material.plugins.search.plugin import SearchIndex
 from mkdocs.structure.pages import Page
+from mkdocs_jupyter import convert as notebooks
 
 from lora_demo.pages import offline
 
-CONVERTED, RENDERED, COMPILED, INDEXED, PACKED = {}, {}, {}, {}, {}
-CONVERT, INDEX = Page.render, SearchIndex.add_entry_from_context
+CONVERTED, RENDERED, COMPILED, INDEXED, PACKED, NOTEBOOKS = {}, {}, {}, {}, {}, {}
+CONVERT, INDEX, NOTEBOOK = Page.render, SearchIndex.add_entry_from_context, notebooks.nb2html
 STATE = {"serving": False, "files": "", "navigation": ""}
 
 
@@ -87,10 +88,18 @@ def index(search_index, page):
         search_index.entries += INDEXED[page.canonical_url][1]
 
 
+def notebook(path, **settings):
+    """`nb2html`, remembered by the notebook's bytes."""
+    key = digest(Path(path).read_bytes(), sorted(settings.items(), key=str))
+    if NOTEBOOKS.get(path, ("",))[0] != key:
+        NOTEBOOKS[path] = key, NOTEBOOK(path, **settings)
+    return NOTEBOOKS[path][1]
+
+
 def on_startup(command, dirty):
     STATE["serving"] = command == "serve"
     if STATE["serving"]:
-        Page.render, SearchIndex.add_entry_from_context = convert, index
+        Page.render, SearchIndex.add_entry_from_context, notebooks.nb2html = convert, index, notebook
         logging.getLogger("mkdocs").addHandler(WARNED)
 
 

@@ -11,10 +11,9 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from markdown import Markdown
-
 from lora_demo.pages.content import Content
 from lora_demo.pages.expand import Expander
+from lora_demo.pages.inline_html import block
 from lora_demo.pages.language import LEVELS
 from lora_demo.pages.question import Question
 from lora_demo.pages.question_page import plain, section_text
@@ -59,7 +58,7 @@ class StudyCard:
 
     def as_html(self, markdown: str) -> str:
         """HTML with `\\(…\\)` and `\\[…\\]`, which Anki hands to MathJax."""
-        return self.aside.put_back(Markdown().convert(markdown), _mathjax)
+        return self.aside.put_back(block(markdown), _mathjax)
 
     def as_text(self, markdown: str) -> str:
         """Plain text with `$…$`."""
