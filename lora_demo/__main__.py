@@ -63,11 +63,18 @@ def data_check(
 
 
 @app.command("notebook")
-def notebook() -> None:
-    """Run docs/notebooks/lora_from_scratch.py and write the Chinese and the English notebook with its outputs."""
+def notebook(
+    names: Annotated[list[str] | None, typer.Argument(help="Sources in docs/notebooks without .py; none: all.")] = None,
+) -> None:
+    """Run the notebooks' sources and write the Chinese and the English notebook with their outputs."""
     from lora_demo.commands import notebook as command
 
-    for path in command.write():
+    try:
+        paths = command.write(names or [])
+    except command.BadSource as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    for path in paths:
         typer.echo(path)
 
 
@@ -147,6 +154,9 @@ def train(
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/RECIPE if not given.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest sound checkpoint.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Remove a run that the folder holds.")] = False,
+    as_gpu: Annotated[
+        str | None, typer.Option("--as-gpu", help="Cut a larger GPU down to this card's memory, e.g. rtx4090.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Train by a recipe. Exit 0: done, 1: the run had to stop, 2: bad recipe, data or weights."""
@@ -156,8 +166,63 @@ def train(
         typer.echo(command.listing())
         return
     raise typer.Exit(
-        command.start(recipe, settings or (), out=out, resume=resume, overwrite=overwrite, as_json=as_json)
+        command.start(
+            recipe, settings or (), out=out, resume=resume, overwrite=overwrite, as_json=as_json, as_gpu=as_gpu
+        )
     )
+
+
+@app.command()
+def measure(
+    recipe: Annotated[
+        str | None, typer.Argument(help="Name of a shipped recipe, or a path to a .yaml file; none with --matrix.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a field, e.g. checkpointing=true; repeatable.")
+    ] = None,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps; the first also makes optimizer state.")] = 3,
+    length: Annotated[int | None, typer.Option("--length", min=1, help="Positions per row, image included.")] = None,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Rows of one forward.")] = 1,
+    supervised: Annotated[
+        int | None, typer.Option("--supervised", min=0, help="Positions per row in the loss; 0: every text position.")
+    ] = None,
+    as_gpu: Annotated[
+        str | None, typer.Option("--as-gpu", help="Cut a larger GPU down to this card's memory, e.g. rtx4090.")
+    ] = None,
+    as_written: Annotated[
+        bool, typer.Option("--as-written", help="The recipe's own weights and data instead of random ones.")
+    ] = False,
+    matrix: Annotated[
+        str | None, typer.Option("--matrix", help="mgm-2b or a .yaml file: measure all of it, each in its own process.")
+    ] = None,
+    dry: Annotated[bool, typer.Option("--dry", help="With --matrix: only list what would run.")] = False,
+    record: Annotated[bool, typer.Option("--record", help="Write the record to qa/records.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
+) -> None:
+    """Take a few real training steps: peak memory, tokens per second, loss. Random weights and data by default.
+
+    Exit 0: ran, 1: out of memory (a record as well), 2: bad recipe, sizes or card. --matrix goes on where it stopped.
+    """
+    if (recipe is None) == (matrix is None):
+        typer.echo("name a recipe, or a matrix with --matrix; not both", err=True)
+        raise typer.Exit(2)
+    if matrix is not None:
+        from lora_demo.commands import measure_matrix
+
+        raise typer.Exit(measure_matrix.run(matrix, dry=dry))
+    from lora_demo.commands import measure as command
+
+    request = command.Request(
+        recipe=recipe or "",
+        settings=tuple(settings or ()),
+        steps=steps,
+        length=length,
+        batch=batch,
+        supervised=supervised,
+        as_gpu=as_gpu,
+        as_written=as_written,
+    )
+    raise typer.Exit(command.run(request, record=record, as_json=as_json))
 
 
 @app.command()
@@ -288,7 +353,9 @@ def predict_command(
     batch: Annotated[int, typer.Option(help="Rows.")] = 1,
     seq: Annotated[int, typer.Option(help="Positions per row, image tokens included.")] = 1024,
     loop: Annotated[str, typer.Option(help="ours, plain, or published (PEFT's comparison, batch 4).")] = "ours",
-    optimizer: Annotated[str, typer.Option(help="AdamW: foreach, fused, for-loop or adamw8bit.")] = "foreach",
+    optimizer: Annotated[
+        str, typer.Option(help="AdamW: foreach, fused, for-loop, adamw8bit or paged-adamw8bit.")
+    ] = "foreach",
     checkpointing: Annotated[bool, typer.Option("--checkpointing", help="Recompute activations.")] = False,
     selected_logits: Annotated[
         int | None, typer.Option(help="Compute logits at this many supervised positions per row only.")
@@ -297,6 +364,14 @@ def predict_command(
         bool, typer.Option("--no-autocast-adapter", help="Adapters in the base's dtype instead of float32.")
     ] = False,
     accumulation: Annotated[int, typer.Option(min=1, help="Micro-batches per update.")] = 1,
+    base: Annotated[str, typer.Option(help="Frozen base: bf16, or bitsandbytes' nf4 or int8.")] = "bf16",
+    loss_chunk: Annotated[
+        int | None, typer.Option(help="Form the loss at so many supervised positions at a time, without logits.")
+    ] = None,
+    feedforward_tile: Annotated[
+        int | None, typer.Option(help="Run each feed-forward so many positions at a time, recomputing each tile.")
+    ] = None,
+    shards: Annotated[int, typer.Option(help="Devices that share weights and state under FSDP, on paper.")] = 1,
     gpu: Annotated[str, typer.Option(help="Card whose budget is compared.")] = "rtx4090",
     as_json: Annotated[bool, typer.Option("--json", help="Bytes, as JSON.")] = False,
 ) -> None:
@@ -316,6 +391,10 @@ def predict_command(
         adapter_fp32=not no_autocast_adapter,
         accumulation=accumulation,
         gpu=gpu,
+        base=base,  # pyright: ignore[reportArgumentType]
+        loss_chunk=loss_chunk,
+        feedforward_tile=feedforward_tile,
+        shards=shards,
     )
     raise typer.Exit(command.run(setting, as_json=as_json))
 

@@ -10,35 +10,49 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lora_demo.data.images import ImageError
-from lora_demo.data.items import DataError
-from lora_demo.data.json_index import BrokenFile
-from lora_demo.data.tokenizer import TokenizerError
-from lora_demo.methods.errors import MethodError
-from lora_demo.models.config import ConfigError
-from lora_demo.models.tensor_files import CheckpointError
+from lora_demo.commands.advice import advice
+from lora_demo.commands.foretold import foretell
+from lora_demo.commands.refusals import BAD_INPUT
+from lora_demo.memory.cards import card
 from lora_demo.training import recipe_files
 from lora_demo.training.checkpoint import BrokenCheckpoint
+from lora_demo.training.device_cap import cap_memory
 from lora_demo.training.display import Bar, Display, Quiet
 from lora_demo.training.loop import TrainingStopped
 from lora_demo.training.recipe import Recipe
-from lora_demo.training.recipe_files import RecipeError
 from lora_demo.training.run import Finished, run
+from lora_demo.training.stopped import OutOfMemory
 
-BAD_INPUT = (RecipeError, MethodError, ConfigError, CheckpointError, TokenizerError, DataError, BrokenFile, ImageError)
 
+def start(
+    name: str,
+    settings: Sequence[str],
+    *,
+    out: Path | None,
+    resume: bool,
+    overwrite: bool,
+    as_json: bool,
+    as_gpu: str | None = None,
+) -> int:
+    """Train; prints a summary. Exit status 0 done, 1 stopped early with a reason, 2 bad input.
 
-def start(name: str, settings: Sequence[str], *, out: Path | None, resume: bool, overwrite: bool, as_json: bool) -> int:
-    """Train; prints a summary. Exit status 0 done, 1 stopped early with a reason, 2 bad input."""
+    as_gpu  name of a card (`memory.cards`) whose memory a larger GPU is cut down to
+    """
     console = Console(stderr=True)
     try:
         recipe = recipe_files.load(name, settings)
+        if as_gpu is not None:
+            cap_memory(card(as_gpu).budget, as_gpu)
+        foretell(recipe, console)
         finished = _run(recipe, out or Path("runs") / recipe.name, console, resume, overwrite, as_json)
     except BAD_INPUT as error:
-        console.print(str(error), style="red", markup=False, highlight=False)
+        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 2
+    except OutOfMemory as error:
+        console.print(f"{error}\n{advice(recipe, as_gpu)}", style="red", markup=False, highlight=False, soft_wrap=True)
+        return 1
     except TrainingStopped as error:
-        console.print(str(error), style="red", markup=False, highlight=False)
+        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     if finished.first:
         print(json.dumps(finished.summary(), indent=1) if as_json else described(finished))
@@ -73,4 +87,4 @@ def _run(recipe: Recipe, folder: Path, console: Console, resume: bool, overwrite
             return run(recipe, folder, resume=resume, overwrite=overwrite, display=display)
         finally:
             for warning in caught:
-                console.print(str(warning.message), style="yellow", markup=False, highlight=False)
+                console.print(str(warning.message), style="yellow", markup=False, highlight=False, soft_wrap=True)

@@ -56,10 +56,17 @@ def trace_ours(
     size: Size,
     *,
     accumulation: int = 1,
+    loss_chunk: int | None = None,
     steps: int = 2,
 ) -> None:
-    """Our step on equal micro-batches; logits only at supervised positions when `size.supervised` is given."""
-    options = StepOptions(forward={"supervised_only": size.supervised is not None}, check_finite=False)
+    """Our step on equal micro-batches; logits only at supervised positions when `size.supervised` is given.
+
+    loss_chunk  no logits at all but for so many positions at a time
+    """
+    forward: dict[str, Any] = {"supervised_only": size.supervised is not None}
+    if loss_chunk is not None:
+        forward["loss_chunk"] = loss_chunk
+    options = StepOptions(forward=forward, check_finite=False)
     trace_steps(subject, tracker, make_optimizer(subject.model), [size] * accumulation, options, steps)
 
 

@@ -8,7 +8,8 @@ backward pass: no logits are kept, none computed twice. Peak beside hidden state
 vocabulary, once in the weight's dtype and once in float32, instead of as many rows as there are positions.
 
 Source of the idea: Hsu et al. 2024, Liger Kernel, arXiv:2410.10989, section 3.2; Wijmans et al. 2024, Cut Your Losses,
-arXiv:2411.09009. `torch.nn.functional.linear_cross_entropy` (2.13) does the same; a test holds the two together.
+arXiv:2411.09009. Their libraries (liger-kernel, cut-cross-entropy) are Triton kernels, which no CPU runs. PyTorch's own
+`torch.nn.functional.linear_cross_entropy` (2.13) computes the same and is the kernel "torch" here.
 Known limits: where the head is trained, its gradient is a sum of one product per chunk in the weight's dtype, so in
 bfloat16 it is rounded once per chunk.
 """
@@ -17,12 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+
+Kernel = Literal["own", "torch"]
 
 
 def chunked_next_token_loss(
@@ -32,9 +35,11 @@ def chunked_next_token_loss(
     denominator: float | int | Tensor | None = None,
     *,
     chunk: int,
+    kernel: Kernel = "own",
 ) -> Float[Tensor, ""]:
     """`loss.next_token_loss(head(hidden), targets, denominator)`, `chunk` positions at a time.
 
+    kernel  the code below, or PyTorch's own where the version has it (`has_torch_kernel`)
     Raises ValueError for a head that is no plain linear layer without bias: an adapter on it would be left out.
     """
     if not isinstance(head, nn.Linear) or head.bias is not None:
@@ -47,8 +52,22 @@ def chunked_next_token_loss(
     weight: Tensor = head.weight
     if not torch.is_grad_enabled():
         hidden, weight = hidden.detach(), weight.detach()
-    total = _SummedLoss.apply(hidden, weight, targets, chunk)
+    total = _by_torch(hidden, weight, targets, chunk) if kernel == "torch" else _own(hidden, weight, targets, chunk)
     return total / (targets.numel() if denominator is None else denominator)
+
+
+def has_torch_kernel() -> bool:
+    """Whether this PyTorch has `linear_cross_entropy`."""
+    return hasattr(F, "linear_cross_entropy")
+
+
+def _own(hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int) -> Tensor:
+    return _SummedLoss.apply(hidden, weight, targets, chunk)
+
+
+def _by_torch(hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int) -> Tensor:
+    options = nn.LinearCrossEntropyOptions(batch_chunk_size=chunk, chunking_method=None)
+    return F.linear_cross_entropy(hidden, weight, targets, reduction="sum", options=options).float()
 
 
 @contextmanager

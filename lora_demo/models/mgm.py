@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from lora_demo.models.chunked_loss import chunked_next_token_loss, headless
+from lora_demo.models.chunked_loss import Kernel, chunked_next_token_loss, headless
 from lora_demo.models.config import MGMConfig
 from lora_demo.models.llm import build_llm
 from lora_demo.models.loss import as_index, gather_positions, next_token_loss
@@ -161,6 +161,7 @@ class MGM(nn.Module):
         supervised_only: bool = False,
         denominator: float | int | Tensor | None = None,
         loss_chunk: int | None = None,
+        loss_kernel: Kernel = "own",
     ) -> MGMOutput:
         """Logits, and with labels the loss.
 
@@ -169,6 +170,7 @@ class MGM(nn.Module):
         supervised_only  compute logits only where the next token counts: same loss, far less memory
         denominator      what to divide the summed loss by, instead of the number of supervised tokens
         loss_chunk       with labels: form the loss so many supervised tokens at a time, and no logits
+        loss_kernel      by which code, see `chunked_loss`
         """
         image_embeds = self._image_embeds(images, images_aux, features)
         count = None if image_embeds is None else image_embeds.shape[0]
@@ -177,7 +179,7 @@ class MGM(nn.Module):
         if plan.labels is None:
             return MGMOutput(loss=None, logits=self._logits(embeds, plan), plan=plan)
         if loss_chunk is not None:
-            return self._supervise_in_chunks(embeds, plan, denominator, loss_chunk)
+            return self._supervise_in_chunks(embeds, plan, denominator, loss_chunk, loss_kernel)
         return self._supervise(embeds, plan, supervised_only, denominator)
 
     @torch.no_grad()
@@ -234,14 +236,14 @@ class MGM(nn.Module):
         return MGMOutput(loss=loss, logits=chosen if supervised_only else logits, plan=plan)
 
     def _supervise_in_chunks(
-        self, embeds: Tensor, plan: Plan, denominator: float | int | Tensor | None, chunk: int
+        self, embeds: Tensor, plan: Plan, denominator: float | int | Tensor | None, chunk: int, kernel: Kernel
     ) -> MGMOutput:
         rows, columns, targets = (as_index(column, embeds.device) for column in _supervised_columns(plan))
         head = self.language_model.get_output_embeddings()
         with headless(head):
             hidden = self._logits(embeds, plan)
         chosen = gather_positions(hidden, rows, columns)
-        loss = chunked_next_token_loss(chosen, head, targets, denominator, chunk=chunk)
+        loss = chunked_next_token_loss(chosen, head, targets, denominator, chunk=chunk, kernel=kernel)
         return MGMOutput(loss=loss, logits=chosen.new_empty(0), plan=plan)
 
 

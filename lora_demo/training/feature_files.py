@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -58,7 +59,8 @@ class FeatureFiles:
     def write(self, key: str, seen: TowerFeatures) -> None:
         """Keep one picture's features, whole or not at all."""
         tensors = {"query": seen.query[0], **{f"stage{i}": stage[0] for i, stage in enumerate(seen.stages)}}
-        neighbour = self._path(f".{key}")
+        # Its own name in each process: several may fill one folder at once, with the same bytes.
+        neighbour = self._path(f".{os.getpid()}-{key}")
         save_file({name: value.cpu().contiguous() for name, value in tensors.items()}, neighbour)
         neighbour.replace(self._path(key))
 

@@ -255,7 +255,7 @@ def forward_options(recipe: Recipe) -> dict[str, Any]:
     """Keyword arguments of every training forward."""
     if recipe.method.name == "towers":
         return {}
-    chunk = {} if recipe.loss_chunk is None else {"loss_chunk": recipe.loss_chunk}
+    chunk = {"loss_chunk": recipe.loss_chunk, "loss_kernel": recipe.loss_kernel} if recipe.loss_chunk else {}
     return {"supervised_only": recipe.supervised_only, **chunk}
 
 

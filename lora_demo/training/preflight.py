@@ -33,7 +33,7 @@ def check(recipe: Recipe, *, cuda: bool, processes: int = 1) -> MGM:
     # bitsandbytes packs on a device only; on paper our own packing has the same shape.
     part = recipe.model.model_copy(update={"nf4": "own"}) if recipe.model.nf4 else recipe.model
     with torch.device("meta"):
-        model = as_asked(MGM(config), part)
+        model = as_asked(MGM(config).to(getattr(torch, recipe.model.dtype)), part)
         apply_method(model, recipe)
     return model
 

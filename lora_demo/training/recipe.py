@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, m
 
 from lora_demo.methods.errors import MethodError
 from lora_demo.methods.registry import METHODS
+from lora_demo.models.chunked_loss import Kernel, has_torch_kernel
 from lora_demo.models.presets import PRESETS
 from lora_demo.training.adaptive_rank import AdaptiveRankPart
 from lora_demo.training.optimizers import Implementation
@@ -164,6 +165,7 @@ class Recipe(Part):
     adaptive_rank: AdaptiveRankPart | None = None
     supervised_only: bool = True
     loss_chunk: PositiveInt | None = None
+    loss_kernel: Kernel = "own"
     checkpointing: bool = False
     feedforward_tile: PositiveInt | None = None
     mining: Literal["folded", "direct"] = "folded"
@@ -220,5 +222,9 @@ class Recipe(Part):
             yield "supervised_only false asks for all logits, loss_chunk for none; set one of them"
         if self.loss_chunk is not None and self.method.names_target("lm_head"):
             yield "loss_chunk reads the output head's weight and would pass by the adapter on lm_head; drop one"
+        if self.loss_kernel != "own" and self.loss_chunk is None:
+            yield "loss_kernel says which code forms a chunked loss; set loss_chunk as well"
+        if self.loss_kernel == "torch" and not has_torch_kernel():
+            yield "loss_kernel torch needs PyTorch's linear_cross_entropy, which this version lacks; take own"
         if self.method.name == "towers" and (self.loss_chunk or self.checkpointing or self.feedforward_tile):
             yield "method towers trains no language model: loss_chunk, checkpointing and feedforward_tile do not apply"

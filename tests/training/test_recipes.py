@@ -11,13 +11,17 @@ from lora_demo.training.recipe_files import RecipeError, load, merged
 
 FOLDER = importlib.resources.files("lora_demo.training").joinpath("recipes")
 FILES = sorted(entry.name for entry in FOLDER.iterdir())
-INHERITED_ONLY = 1
+INHERITED_ONLY = ["_mgm-2b.yaml", "_nano.yaml"]
+SHIPPED = {"mgm-2b": 35, "nano": 17}
 
 
 def test_every_file_is_a_recipe_and_none_is_skipped():
     assert all(name.endswith(".yaml") for name in FILES)
-    assert len(recipe_files.shipped()) == len(FILES) - INHERITED_ONLY
-    assert len(FILES) >= 7
+    assert [name for name in FILES if name.startswith("_")] == INHERITED_ONLY
+    assert recipe_files.shipped() == [name.removesuffix(".yaml") for name in FILES if not name.startswith("_")]
+    for model, count in SHIPPED.items():
+        assert len([name for name in recipe_files.shipped() if name.startswith(f"{model}-")]) == count, model
+    assert len(recipe_files.shipped()) == sum(SHIPPED.values())
 
 
 @pytest.mark.parametrize("name", recipe_files.shipped())

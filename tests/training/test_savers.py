@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from lora_demo.methods.lora import LoRALinear
-from lora_demo.models.chunked_loss import chunked_next_token_loss, headless
+from lora_demo.models.chunked_loss import chunked_next_token_loss, has_torch_kernel, headless
 from lora_demo.models.loss import next_token_loss
 from lora_demo.models.mgm import MGM
 from lora_demo.models.presets import MGM_NANO
@@ -29,6 +29,7 @@ from lora_demo.training.step import MicroBatch, StepOptions, step
 from lora_demo.training.synthetic import SyntheticSource
 
 SYNTHETIC = ["cache_features=false", "data={kind: synthetic, length: 120, supervised: 24}", "threads=1"]
+NEEDS_TORCHS_OWN = pytest.mark.skipif(not has_torch_kernel(), reason="torch before 2.13")
 EXACT = 1e-5
 """Of a gradient's largest value: float32, sums in another order."""
 
@@ -104,6 +105,7 @@ def naive() -> Callable[..., tuple[Tensor, dict[str, Tensor], int]]:
 SAVERS = {
     "selected logits": (["supervised_only=true"], [], 0.94),
     "chunked loss": (["loss_chunk=7"], [], 0.94),
+    "chunked loss by torch": (["loss_chunk=7", "loss_kernel=torch"], [], 0.94),
     "checkpointing": (["supervised_only=true", "checkpointing=true"], [], 0.36),
     "checkpointing with dropout": (["checkpointing=true"], ["method.dropout=0.3"], 0.35),
     "feed-forward tiles": (["feedforward_tile=32"], [], 0.5),
@@ -116,7 +118,9 @@ Nano's vocabulary is small: whole logits are a fifteenth of its peak, where they
 """
 
 
-@pytest.mark.parametrize("name", SAVERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=NEEDS_TORCHS_OWN) if "torch" in name else name for name in SAVERS]
+)
 def test_a_saver_changes_bytes_and_nothing_else(name, naive):
     switches, common, limit = SAVERS[name]
     if name == "folded mining":
@@ -152,16 +156,24 @@ def test_chunks_equal_the_whole_loss(chunk, trained_head):
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.skipif(not hasattr(F, "linear_cross_entropy"), reason="torch before 2.13")
-def test_chunks_equal_torchs_own():
-    head, hidden, targets = _head_and_batch(True)
-    ours, theirs = hidden.clone().requires_grad_(), hidden.clone().requires_grad_()
-    loss = chunked_next_token_loss(ours, head, targets, chunk=5)
-    reference = F.linear_cross_entropy(theirs, head.weight, targets)
-    torch.testing.assert_close(loss, reference, rtol=1e-6, atol=1e-6)
-    loss.backward()
-    reference.backward()
-    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-5, atol=1e-7)
+@NEEDS_TORCHS_OWN
+@pytest.mark.parametrize("trained_head", [False, True])
+def test_both_kernels_and_torchs_whole_loss_agree(trained_head):
+    head, hidden, targets = _head_and_batch(trained_head)
+    outcomes = []
+    for way in ("own", "torch", "whole"):
+        own_head, states = copy.deepcopy(head), hidden.clone().requires_grad_()
+        if way == "whole":
+            loss = F.linear_cross_entropy(states, own_head.weight, targets)
+        else:
+            loss = chunked_next_token_loss(states, own_head, targets, chunk=5, kernel=way)
+        loss.backward()
+        outcomes.append((loss.detach(), states.grad, own_head.weight.grad))
+    for outcome in outcomes[:2]:
+        for ours, theirs in zip(outcome, outcomes[2], strict=True):
+            assert (ours is None) == (theirs is None)
+            if ours is not None:
+                torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-7)
 
 
 def test_the_largest_logits_are_one_chunk():

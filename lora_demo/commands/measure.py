@@ -1,0 +1,164 @@
+"""`lora-demo measure`: a few real steps of a recipe, and a record of what they took."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from lora_demo.commands.refusals import BAD_INPUT
+from lora_demo.memory.cards import card
+from lora_demo.results.paths import records_dir
+from lora_demo.results.record import Record, installed_versions, today
+from lora_demo.results.units import GIB
+from lora_demo.training import recipe_files
+from lora_demo.training.device_cap import cap_memory, own_device
+from lora_demo.training.machine import device_name, driver
+from lora_demo.training.measuring import Measured, as_measured, measure
+from lora_demo.training.recipe import Recipe
+from lora_demo.training.recipe_data import SyntheticData
+
+USUAL_SIZES = {"mgm-2b": (1024, 128), "mgm-nano": (120, 24)}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for. Sizes None: what the recipe's synthetic data says, else `USUAL_SIZES`.
+
+    supervised  positions per row that count in the loss; 0: every text position
+    as_written  weights and data of the recipe, instead of random ones
+    """
+
+    recipe: str
+    settings: tuple[str, ...] = ()
+    steps: int = 3
+    length: int | None = None
+    batch: int = 1
+    supervised: int | None = None
+    as_gpu: str | None = None
+    as_written: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the record on this machine; what differs from the recipe stands in it."""
+        sizes = [f"t{self.length}"] if self.length else []
+        sizes += [f"b{self.batch}"] if self.batch > 1 else []
+        sizes += [f"s{self.supervised}"] if self.supervised is not None else []
+        cap = [f"as-{self.as_gpu}"] if self.as_gpu else []
+        return "-".join(["measured", _slug(self.recipe), *sizes, *map(_slug, self.settings), *cap, here()])
+
+
+def run(request: Request, *, record: bool, as_json: bool) -> int:
+    """Measure and print. Exit status 0 all steps ran, 1 out of memory (recorded as well), 2 bad input."""
+    try:
+        recipe = recipe_of(request)
+        limit = _cap(request.as_gpu)
+        measured = measure(recipe)
+    except BAD_INPUT as error:
+        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False)
+        return 2
+    done = record_of(request, recipe, limit, measured)
+    if record:
+        done.save(records_dir())
+    print(json.dumps(asdict(done), ensure_ascii=False, indent=1) if as_json else described(done))
+    return 1 if measured.stopped else 0
+
+
+def recipe_of(request: Request) -> Recipe:
+    """The recipe as it will run. Raises RecipeError."""
+    recipe = recipe_files.load(request.recipe, request.settings)
+    length, supervised = _usual_sizes(recipe)
+    return as_measured(
+        recipe,
+        steps=request.steps,
+        length=request.length or length,
+        batch=request.batch,
+        supervised=supervised if request.supervised is None else request.supervised or None,
+        as_written=request.as_written,
+    )
+
+
+def _usual_sizes(recipe: Recipe) -> tuple[int, int | None]:
+    """(positions, supervised ones) where nothing is asked for: the recipe's own, or usual ones of its model."""
+    if isinstance(recipe.data, SyntheticData):
+        return recipe.data.length, recipe.data.supervised
+    return USUAL_SIZES[recipe.model.preset]
+
+
+def record_of(request: Request, recipe: Recipe, limit: int | None, measured: Measured) -> Record:
+    """Everything needed to run it again, the raw readings, and what is read off them."""
+    device = _device()
+    samples: dict[str, Any] = {
+        **asdict(measured),
+        "outcome": "out of memory" if measured.stopped else "ran",
+        "peak_allocated": measured.peak_allocated,
+        "peak_reserved": measured.peak_reserved,
+        "peak_resident": measured.peak_resident,
+        "tokens_per_second": measured.tokens_per_second,
+    }
+    configuration = {
+        "request": asdict(request),
+        "recipe": recipe.model_dump(mode="json"),
+        "limit": limit,
+        "threads": torch.get_num_threads(),
+        "driver": driver(device),
+        "cuda": torch.version.cuda if device.type == "cuda" else None,
+    }
+    return Record(request.name, configuration, samples, recipe.seed, device_name(device), installed_versions(), today())
+
+
+def described(done: Record) -> str:
+    """The record in two or three lines."""
+    found, asked = done.samples, done.configuration["recipe"]
+    lines = [f"{done.name}: {found['trainable']:,} of {found['total']:,} parameters trained, on {done.device}"]
+    if found["peak_allocated"] is not None:
+        lines.append(
+            f"peak {found['peak_allocated'] / GIB:.2f} GiB allocated, {found['peak_reserved'] / GIB:.2f} GiB reserved"
+        )
+    elif found["peak_resident"] is not None:
+        lines.append(f"peak of the process {found['peak_resident'] / GIB:.2f} GiB resident")
+    if found["readings"]:
+        last = found["readings"][-1]
+        lines.append(
+            f"{found['tokens_per_second']:,.0f} tokens/s; loss {last['loss']:.4f} after {asked['steps']} steps"
+        )
+    return "\n".join([*lines, *([found["stopped"]] if found["stopped"] else [])])
+
+
+def here() -> str:
+    """This machine's device as part of a record's name: records of several machines lie side by side."""
+    device = _device()
+    return _slug(torch.cuda.get_device_name(device)) if device.type == "cuda" else "cpu"
+
+
+def _device() -> torch.device:
+    return own_device() if torch.cuda.is_available() else torch.device("cpu")
+
+
+def _cap(as_gpu: str | None) -> int | None:
+    if as_gpu is None:
+        return None
+    limit = card(as_gpu).budget
+    cap_memory(limit, as_gpu)
+    return limit
+
+
+def _slug(text: str) -> str:
+    """Letters, digits and single hyphens; of a setting its last field and value, of a path its last part."""
+    stem = re.sub(r"\.ya?ml$", "", text).rsplit("/", 1)[-1]
+    key, equals, value = stem.partition("=")
+    short = f"{key.rsplit('.', 1)[-1]}-{value}" if equals else stem
+    return re.sub(r"[^a-z0-9]+", "-", short.lower()).strip("-")
+
+
+def command_line(request: Request) -> list[str]:
+    """The request as the command line that makes it."""
+    options = [part for setting in request.settings for part in ("--set", setting)]
+    for name in ("length", "supervised", "as_gpu"):
+        value = getattr(request, name)
+        options += [f"--{name.replace('_', '-')}", str(value)] if value is not None else []
+    return [request.recipe, *options, "--steps", str(request.steps), "--batch", str(request.batch)]
