@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 
 from lora_demo.commands.ask import AskError, load
-from lora_demo.commands.train import BAD_INPUT
+from lora_demo.commands.refusals import BAD_INPUT
 from lora_demo.data.check import require_clean
 from lora_demo.data.dataset import ConversationData
 from lora_demo.data.items import DataError

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lora_demo.commands.train import BAD_INPUT
+from lora_demo.commands.refusals import BAD_INPUT
 from lora_demo.lab.catalogue import EXPERIMENTS, run
 from lora_demo.lab.workshop import Workshop
 from lora_demo.results.paths import records_dir
@@ -41,9 +41,9 @@ def start(names: Sequence[str], settings: Sequence[str], images: int, *, record:
                 done = run(name, lab)
                 print(done.save(records_dir()) if record else json.dumps(asdict(done), indent=1, ensure_ascii=False))
         except BAD_INPUT as error:
-            errors.print(str(error), style="red", markup=False, highlight=False)
+            errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
             return 2
         except TrainingStopped as error:
-            errors.print(str(error), style="red", markup=False, highlight=False)
+            errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
             return 1
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lora_demo.pages.content import Content
@@ -25,9 +25,34 @@ METHODS = {
 }
 
 
-def methods(content: Content, lang: str, page: str) -> str:
+View = Callable[[dict[str, Any], str], str]
+
+
+def from_record(name: str) -> Callable[[View], Callable[[Content, str, str], str]]:
+    """A list made from the samples of a record; where the record is still owed, a line that says so."""
+
+    def around(view: View) -> Callable[[Content, str, str], str]:
+        def listed(content: Content, lang: str, page: str) -> str:
+            path, command = content.root / "qa" / "records" / f"{name}.json", f"lora-demo lab {name} --record"
+            if not path.is_file():
+                return _say(
+                    lang,
+                    f"还没有记录：`{command}` 会补上这张表。",
+                    f"Not recorded yet: `{command}` fills in this table.",
+                )
+            try:
+                return view(json.loads(path.read_text(encoding="utf-8"))["samples"], lang)
+            except (OSError, json.JSONDecodeError, KeyError) as error:
+                raise ValueError(f"{path.name} cannot be read ({error}): run `{command}`") from error
+
+        return listed
+
+    return around
+
+
+@from_record("nano-methods")
+def methods(samples: dict[str, Any], lang: str) -> str:
     """One row per method: the command, accuracy on B and on A afterwards, trained parameters, CPU seconds."""
-    samples = _samples(content, "nano-methods")
     base = samples["base"]
     heads = {
         "zh": ("方法", "命令", "新任务 B", "旧任务 A", "可训练参数", "CPU 秒"),
@@ -47,9 +72,9 @@ def methods(content: Content, lang: str, page: str) -> str:
     return _table(heads, "llrrrr", [untouched, *rows])
 
 
-def several_adapters(content: Content, lang: str, page: str) -> str:
+@from_record("several-adapters")
+def several_adapters(samples: dict[str, Any], lang: str) -> str:
     """Accuracy of base, each adapter and their mean, on both families."""
-    samples = _samples(content, "several-adapters")
     names = {
         "base": ("基座", "base"),
         "a": ("适配器 a", "adapter a"),
@@ -60,9 +85,9 @@ def several_adapters(content: Content, lang: str, page: str) -> str:
     return _table(heads, "lrr", [(names[name][lang == "en"], *_accuracies(samples[name])) for name in names])
 
 
-def quantised_base(content: Content, lang: str, page: str) -> str:
+@from_record("quantised-base")
+def quantised_base(samples: dict[str, Any], lang: str) -> str:
     """Accuracy of the base, packed and not, with and without LoRA, and of the adapter moved to the original base."""
-    samples = _samples(content, "quantised-base")
     names = {
         "base": ("原基座", "the base"),
         "packed": ("压成 NF4，没训", "packed to NF4, untrained"),
@@ -74,9 +99,9 @@ def quantised_base(content: Content, lang: str, page: str) -> str:
     return _table(heads, "lrr", [(names[name][lang == "en"], *_accuracies(samples[name])) for name in names])
 
 
-def adaptive_rank(content: Content, lang: str, page: str) -> str:
+@from_record("adaptive-rank")
+def adaptive_rank(samples: dict[str, Any], lang: str) -> str:
     """What AdaLoRA left, by kind of layer: ranks from the first layer to the last."""
-    samples = _samples(content, "adaptive-rank")
     by_kind: dict[str, list[int]] = {}
     for name, rank in samples["ranks"].items():
         by_kind.setdefault(name.rsplit(".", 1)[-1], []).append(rank)
@@ -87,14 +112,6 @@ def adaptive_rank(content: Content, lang: str, page: str) -> str:
 
 def _accuracies(found: dict[str, Any]) -> list[str]:
     return [f"{100 * found[family]['accuracy']:.1f}%" for family in ("b", "a")]
-
-
-def _samples(content: Content, name: str) -> dict[str, Any]:
-    path = content.root / "qa" / "records" / f"{name}.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))["samples"]
-    except (OSError, json.JSONDecodeError, KeyError) as error:
-        raise ValueError(f"{path.name} cannot be read ({error}): run `lora-demo lab {name} --record`") from error
 
 
 def _table(heads: Sequence[str], align: str, rows: Sequence[Sequence[str]]) -> str:

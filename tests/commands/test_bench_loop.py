@@ -41,4 +41,7 @@ def test_the_ratio_is_throughput():
 
 
 def test_the_record_is_within_the_bar():
-    assert bench_loop.within_bar(Record.load(records_dir() / "bench-loop.json"))
+    path = records_dir() / "bench-loop.json"
+    if not path.is_file():
+        pytest.skip("owed: `lora-demo bench loop --record` on a quiet machine")
+    assert bench_loop.within_bar(Record.load(path))

@@ -1,0 +1,56 @@
+"""The tables of the experiments: every method has its line and both its names."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from lora_demo.lab.nano_methods import RECIPES
+from lora_demo.pages import lab_views
+from lora_demo.pages.lists import LISTS
+
+ACCURACIES = {family: {"accuracy": share} for family, share in (("a", 0.8), ("b", 0.25))}
+COST = {"trainable": 12345, "cpu_seconds": 41.6}
+
+
+@pytest.fixture
+def content(tmp_path):
+    records = tmp_path / "qa" / "records"
+    records.mkdir(parents=True)
+    samples = {
+        "nano-methods": {"base": ACCURACIES, "methods": dict.fromkeys(RECIPES, ACCURACIES | COST)},
+        "several-adapters": dict.fromkeys(("base", "a", "b", "mean"), ACCURACIES),
+        "quantised-base": dict.fromkeys(("base", "packed", "qlora", "moved", "lora"), ACCURACIES),
+        "adaptive-rank": {"ranks": {"0.q_proj": 3, "0.v_proj": 7, "1.q_proj": 0}},
+    }
+    for name, found in samples.items():
+        (records / f"{name}.json").write_text(json.dumps({"samples": found}))
+    return SimpleNamespace(root=tmp_path)
+
+
+def test_the_names_cover_the_recipes():
+    assert set(lab_views.METHODS) == set(RECIPES)
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_the_tables_say_what_the_records_hold(content, lang):
+    methods = LISTS["nano-methods"](content, lang, "nano.md").splitlines()
+    assert len(methods) == 2 + 1 + len(RECIPES)
+    assert all("25.0% | 80.0%" in line for line in methods[2:])
+    assert sum("12,345 | 42 |" in line for line in methods) == len(RECIPES)
+    assert len({line.count("|") for line in methods}) == 1
+    ranks = LISTS["nano-adaptive-rank"](content, lang, "nano.md").splitlines()[2:]
+    assert ranks == ["| `q_proj` | 3 · 0 | 3 |", "| `v_proj` | 7 | 7 |"]
+    for name, rows in (("nano-several-adapters", 4), ("nano-quantised-base", 5)):
+        assert len(LISTS[name](content, lang, "nano.md").splitlines()) == 2 + rows
+
+
+def test_an_owed_record_says_so_and_a_damaged_one_is_an_error(tmp_path):
+    content = SimpleNamespace(root=tmp_path)
+    assert "`lora-demo lab nano-methods --record`" in lab_views.methods(content, "en", "nano.md")
+    (tmp_path / "qa" / "records").mkdir(parents=True)
+    (tmp_path / "qa" / "records" / "nano-methods.json").write_text("{")
+    with pytest.raises(ValueError, match="cannot be read"):
+        lab_views.methods(content, "en", "nano.md")
