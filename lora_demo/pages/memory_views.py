@@ -47,7 +47,7 @@ def waterfall(content: Content, lang: str, page: str) -> str:
     lines = "".join(_limit(name, LEFT + budget * scale, height) for name, budget in cards.items())
     svg = (
         f'<svg class="waterfall" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{html.escape(title)}">'
-        f"<title>{html.escape(title)}</title>{rows}{lines}</svg>"
+        f"<title>{html.escape(title)}</title>{lines}{rows}</svg>"
     )
     # The picture scrolls sideways on a phone, so a keyboard must be able to reach it.
     frame = f'<div class="waterfall-frame" tabindex="0" role="region" aria-label="{html.escape(title)}">{svg}</div>'
