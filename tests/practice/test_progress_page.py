@@ -35,18 +35,19 @@ def interview(notes: str) -> dict[str, Any]:
 
 def progress_file(**changed: Any) -> dict[str, Any]:
     """What an export holds: three cards, four reviews, an interview, settings."""
-    names = ("principles.what-is-lora", "math.lora-formula", "memory.estimate-7b")
+    # In the order in which a store lists them.
+    names = ("math.lora-formula", "memory.estimate-7b", "principles.what-is-lora")
     deck = {"topics": ["memory"], "levels": [], "asked": 0}
     return {
         "app": "lora-practice",
         "form": 2,
         "at": NOW,
-        "cards": [card(name, days) for name, days in zip(names, (-3, 2, 2), strict=True)],
+        "cards": [card(name, days) for name, days in zip(names, (2, 2, -3), strict=True)],
         "reviews": [
-            review(names[0], 0, 1),
-            review(names[1], 0, 2),
-            review(names[2], 1, 3, grade=1),
-            review(names[2], 9, 4),
+            review(names[1], 9, 4),
+            review(names[1], 1, 3, grade=1),
+            review(names[2], 0, 1),
+            review(names[0], 0, 2),
         ],
         "interviews": [interview("α/r")],
         "settings": {"fresh": 3, "repeated": 60, "retention": 0.9, "keys": True, "deck": deck},
@@ -145,7 +146,14 @@ def test_a_faulty_file_changes_nothing_and_says_where_it_is_wrong(visitor: Visit
         page.locator(".notice-close").last.click()
         expect(page.locator(".notice")).to_have_count(0)
         assert not any(stored(page).values()), what
-    bring(page, " " * (20 * 2**20 + 1))
+    page.locator("#import-file").evaluate(
+        """input => {
+          const chosen = new DataTransfer();
+          chosen.items.add(new File([new Uint8Array(20 * 2 ** 20 + 1)], "large.json"));
+          input.files = chosen.files;
+          input.dispatchEvent(new Event("change"));
+        }"""
+    )
     expect(page.locator(".notice-warning")).to_contain_text("文件超过 20 MB")
     assert page.evaluate("document.body.dataset.owned") is None
 
