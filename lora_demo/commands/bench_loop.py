@@ -110,7 +110,7 @@ def bare(recipe: Recipe) -> Iterator[float]:
             torch.nn.utils.clip_grad_norm_(trained, recipe.clip_norm)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        yield float(loss)
+        yield float(loss.detach())
 
 
 def paired(sides: dict[str, Iterator[float]], plan: Plan) -> tuple[Readings, dict[str, list[float]]]:
