@@ -66,7 +66,7 @@ class Visitor:
     def leave(self) -> None:
         for context in self.contexts:
             context.close()
-        assert self.faults == []
+        assert not self.faults, "\n".join(self.faults)
 
     def _check_host(self, request: Request) -> None:
         url = urlsplit(request.url)
