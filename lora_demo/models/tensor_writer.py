@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -89,5 +90,6 @@ def _groups(tensors: Mapping[str, Source], limit: int) -> Iterator[list[str]]:
     yield group
 
 
-def _bytes(piece: Tensor, dtype: torch.dtype) -> memoryview:
-    return memoryview(piece.to("cpu", dtype).contiguous().view(torch.uint8).numpy())
+def _bytes(piece: Tensor, dtype: torch.dtype) -> Any:
+    """Any buffer that a file takes."""
+    return piece.to("cpu", dtype).contiguous().view(torch.uint8).numpy().data

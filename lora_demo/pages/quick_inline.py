@@ -5,6 +5,8 @@ Python-Markdown looks each pattern up in a sorted registry for every stretch of 
 
 from __future__ import annotations
 
+from typing import Any
+
 from markdown import Markdown
 from markdown.extensions import Extension
 
@@ -16,7 +18,8 @@ class QuickInline(Extension):
 
     def reset(self) -> None:
         """Called when all extensions have registered theirs."""
-        self.md.treeprocessors["inline"].inlinePatterns = list(self.md.inlinePatterns)
+        inline: Any = self.md.treeprocessors["inline"]
+        inline.inlinePatterns = list(self.md.inlinePatterns)
 
 
 def makeExtension(**settings: object) -> QuickInline:

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from lora_demo.data import images
 from lora_demo.data.collate import Collator, Sample
@@ -128,8 +129,9 @@ class Seeing:
         self._move(torch.device("cpu"))
 
     def _move(self, device: torch.device) -> None:
-        self.model.vision_tower.to(device)
-        self.model.vision_tower_aux.to(device)
+        towers: list[nn.Module] = [self.model.vision_tower, self.model.vision_tower_aux]
+        for tower in towers:
+            tower.to(device)
 
 
 def key_of(folder: ImageFolder, name: str) -> str:

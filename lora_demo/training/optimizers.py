@@ -70,6 +70,6 @@ def build(
 
 
 def _eight_bit(groups: list[dict[str, Any]], *, paged: bool, **settings: Any) -> torch.optim.Optimizer:
-    from bitsandbytes import optim
+    from bitsandbytes.optim.adamw import AdamW8bit, PagedAdamW8bit
 
-    return (optim.PagedAdamW8bit if paged else optim.AdamW8bit)(groups, **settings)
+    return (PagedAdamW8bit if paged else AdamW8bit)(groups, **settings)

@@ -25,7 +25,7 @@ def pack(language_model: nn.Module, packing: Packing) -> list[str]:
 
 def _bitsandbytes(linear: nn.Module) -> nn.Module:
     """Double quantisation as in the paper; packed where the weight lies, which a later `.to()` does not repeat."""
-    from bitsandbytes.nn import Linear4bit, Params4bit
+    from bitsandbytes.nn.modules import Linear4bit, Params4bit
 
     assert isinstance(linear, nn.Linear)
     weight = linear.weight.detach()
