@@ -6,7 +6,6 @@ import torch
 
 from lora_demo.memory.cards import CARDS, Card
 from lora_demo.memory.decoder_config import decoder
-from lora_demo.memory.errors import BuildError
 from lora_demo.memory.plan import Proposal, proposals
 from lora_demo.models.presets import mgm_preset
 from lora_demo.results.units import GIB, MIB
@@ -28,14 +27,10 @@ ALWAYS = "Beyond that: micro_batch=1, loss_chunk=256, feedforward_tile=512, meth
 def advice(recipe: Recipe, gpu: str | None) -> str:
     """For the card acted out, or the GPU at hand; on a CPU, and for models without a formula, the general order."""
     device = CARDS[gpu] if gpu else card_at_hand()
-    try:
-        dimensions = decoder(recipe.model.preset)
-    except BuildError:
-        dimensions = None
-    if device is None or dimensions is None:
+    found = _proposals(recipe, device) if device else None
+    if device is None or found is None:
         return f"Set checkpointing=true, then lower the rows of one forward. {ALWAYS}"
-    length, supervised = _sizes(recipe)
-    found = proposals(dimensions, device, length, min(supervised, length - 1))
+    length, _ = _sizes(recipe)
     asked = f"`lora-demo plan --model {recipe.model.preset} --gpu {gpu or 'CARD'} --seq {length}`"
     fitting = [one for one in found if one.fits]
     if not fitting:
@@ -58,6 +53,15 @@ def card_at_hand() -> Card | None:
         return None
     total = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
     return Card(torch.cuda.get_device_name(), total, CONTEXT, read=True)
+
+
+def _proposals(recipe: Recipe, device: Card) -> list[Proposal] | None:
+    length, supervised = _sizes(recipe)
+    try:
+        return proposals(decoder(recipe.model.preset), device, length, min(supervised, length - 1))
+    except ValueError:
+        # A model or size that the formula does not know: advice must not take the place of the message it goes with.
+        return None
 
 
 def _nearest(recipe: Recipe, fitting: list[Proposal]) -> Proposal:

@@ -12,6 +12,7 @@ from lora_demo.__main__ import app
 from lora_demo.commands import advice as advising
 from lora_demo.commands.advice import SWITCHES, advice
 from lora_demo.memory.cards import CARDS, card
+from lora_demo.memory.errors import BuildError
 from lora_demo.memory.plan import METHODS, ladder
 from lora_demo.results.units import GIB
 from lora_demo.training import device_cap, recipe_files
@@ -57,6 +58,14 @@ def test_advice_is_the_same_sum_as_plan_and_fits():
         assert fitting[0].method in said
     else:
         assert "finds no way that fits" in said
+
+
+def test_a_model_without_a_formula_gets_the_general_order(monkeypatch):
+    def refuse(*_: object) -> None:
+        raise BuildError("no such decoder")
+
+    monkeypatch.setattr(advising, "decoder", refuse)
+    assert advice(recipe_files.load("mgm-2b-full-bf16", MADE_UP), "rtx4090").startswith("Set checkpointing=true")
 
 
 def test_every_rung_of_the_ladder_has_its_switch():
