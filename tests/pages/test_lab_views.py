@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
 import pytest
 
 from lora_demo.lab.nano_methods import RECIPES
 from lora_demo.pages import lab_views
+from lora_demo.pages.content import load
 from lora_demo.pages.lists import LISTS
 
 ACCURACIES = {family: {"accuracy": share} for family, share in (("a", 0.8), ("b", 0.25))}
@@ -16,9 +16,15 @@ COST = {"trainable": 12345, "cpu_seconds": 41.6}
 
 
 @pytest.fixture
-def content(tmp_path):
-    records = tmp_path / "qa" / "records"
-    records.mkdir(parents=True)
+def bare(small_repo):
+    """A repository without records."""
+    return load(small_repo)
+
+
+@pytest.fixture
+def content(bare):
+    records = bare.root / "qa" / "records"
+    records.mkdir(parents=True, exist_ok=True)
     samples = {
         "nano-methods": {"base": ACCURACIES, "methods": dict.fromkeys(RECIPES, ACCURACIES | COST)},
         "several-adapters": dict.fromkeys(("base", "a", "b", "mean"), ACCURACIES),
@@ -27,7 +33,7 @@ def content(tmp_path):
     }
     for name, found in samples.items():
         (records / f"{name}.json").write_text(json.dumps({"samples": found}))
-    return SimpleNamespace(root=tmp_path)
+    return bare
 
 
 def test_the_names_cover_the_recipes():
@@ -47,10 +53,10 @@ def test_the_tables_say_what_the_records_hold(content, lang):
         assert len(LISTS[name](content, lang, "nano.md").splitlines()) == 2 + rows
 
 
-def test_an_owed_record_says_so_and_a_damaged_one_is_an_error(tmp_path):
-    content = SimpleNamespace(root=tmp_path)
-    assert "`lora-demo lab nano-methods --record`" in lab_views.methods(content, "en", "nano.md")
-    (tmp_path / "qa" / "records").mkdir(parents=True)
-    (tmp_path / "qa" / "records" / "nano-methods.json").write_text("{")
+def test_an_owed_record_says_so_and_a_damaged_one_is_an_error(bare):
+    assert "`lora-demo lab nano-methods --record`" in lab_views.methods(bare, "en", "nano.md")
+    place = bare.root / "qa" / "records"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "nano-methods.json").write_text("{")
     with pytest.raises(ValueError, match="cannot be read"):
-        lab_views.methods(content, "en", "nano.md")
+        lab_views.methods(bare, "en", "nano.md")
