@@ -69,10 +69,12 @@ def test_what_is_kept_works_without_a_network(visitor: Visitor, small_site: tupl
     page.locator("[data-md-component=search-query]").fill("rank")
     expect(page.locator(".md-search-result__item").first).to_be_visible()
     assert page.evaluate("fetch('/download/lora-interview-zh.apkg').then(r => r.ok)")
-    # What is not there leads to something that is; the failed fetch itself is no fault.
+    # What is not there leads to something that is.
     page.goto(f"{visitor.address}notebooks/lora-from-scratch/")
     page.wait_for_url("**/practice/cards/#offline")
-    visitor.faults[:] = [fault for fault in visitor.faults if "ERR_INTERNET_DISCONNECTED" not in fault]
+    # What failed is that page, and the sitemap that the theme asks for.
+    known = ("ERR_INTERNET_DISCONNECTED", "Network error")
+    visitor.faults[:] = [fault for fault in visitor.faults if not any(part in fault for part in known)]
 
 
 @pytest.fixture
