@@ -11,6 +11,7 @@ from lora_demo.memory.cards import UnknownCard, card
 from lora_demo.memory.errors import BuildError
 from lora_demo.memory.optimizer_choice import OPTIMIZERS
 from lora_demo.memory.predict import LOOPS, Prediction, Setting, predict
+from lora_demo.memory.quantised_base import BASES
 from lora_demo.memory.subject import SubjectError
 from lora_demo.methods.errors import MethodError
 from lora_demo.results.units import GIB
@@ -21,6 +22,7 @@ def run(setting: Setting, *, as_json: bool) -> int:
     errors = Console(stderr=True)
     try:
         _need("loop", setting.loop, LOOPS)
+        _need("base", setting.base, BASES)
         _need("optimizer", setting.optimizer, OPTIMIZERS)
         prediction = predict(setting)
     except (BuildError, UnknownCard, SubjectError, MethodError) as error:

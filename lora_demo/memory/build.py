@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from lora_demo.memory.errors import BuildError
+from lora_demo.memory.model_folder import from_folder
 from lora_demo.memory.peft_adapter import with_peft
+from lora_demo.memory.quantised_base import BaseName, quantise_base
 from lora_demo.memory.subject import MGMSubject, Subject, TextSubject
 from lora_demo.methods import registry, surgery
 from lora_demo.methods.full import apply_full
@@ -27,24 +28,38 @@ from lora_demo.models.presets import PRESETS
 TRAINED_PROJECTORS = ("mm_projector", "vlm_uni_query_projector", "vlm_uni_aux_projector", "vlm_uni_val_projector")
 
 
-def build_subject(model: str, dtype: torch.dtype = torch.bfloat16) -> Subject:
-    """The model on the meta device: a preset's name or a folder with config.json."""
+def build_subject(model: str, base: BaseName = "bf16", dtype: torch.dtype = torch.bfloat16) -> Subject:
+    """The model on the meta device: a preset's name or a folder with config.json; `base` packs its linear layers."""
     with torch.device("meta"):
-        if model in PRESETS:
-            config = PRESETS[model]
-            if isinstance(config, MGMConfig):
-                return MGMSubject(MGM(config).to(dtype))
-            return TextSubject(_in_training(build_llm(config), dtype))
-        return TextSubject(_in_training(_from_folder(model), dtype))
+        subject = _subject(model, dtype)
+        quantise_base(subject.language_model, base)
+    return subject
 
 
-def adapt(subject: Subject, method: str, *, adapter_dtype: torch.dtype | None = torch.float32) -> None:
+def _subject(model: str, dtype: torch.dtype) -> Subject:
+    if model in PRESETS:
+        config = PRESETS[model]
+        if isinstance(config, MGMConfig):
+            return MGMSubject(MGM(config).to(dtype))
+        return TextSubject(_in_training(build_llm(config), dtype))
+    return TextSubject(_in_training(_from_folder(model), dtype))
+
+
+def adapt(
+    subject: Subject,
+    method: str,
+    *,
+    adapter_dtype: torch.dtype | None = torch.float32,
+    base: BaseName = "bf16",
+) -> None:
     """Put the adapter on the subject's language model; everything else is frozen. None keeps the base's dtype."""
     if method == "full":
+        if base != "bf16":
+            raise BuildError(f"--base {base} is frozen: full fine-tuning needs a base in bf16; choose an adapter")
         _full(subject)
     elif Path(method).is_dir():
         subject.model.requires_grad_(False)
-        subject.replace_language_model(with_peft(subject.language_model, Path(method), adapter_dtype))
+        subject.replace_language_model(with_peft(subject.language_model, Path(method), adapter_dtype, base))
     else:
         name, settings = registry.parse(method)
         if name != "full" and name in registry.METHODS and "dtype" in _settings_of(name):
@@ -67,20 +82,11 @@ def _settings_of(name: str) -> set[str]:
 
 
 def _from_folder(model: str) -> Any:
-    from transformers import AutoConfig, AutoModelForCausalLM
-
     folder = Path(model)
     if not (folder / "config.json").is_file():
         near = difflib.get_close_matches(model, PRESETS, n=3, cutoff=0.4) or list(PRESETS)
         raise BuildError(f"model {model!r}: neither a preset ({', '.join(near)}) nor a folder with config.json")
-    raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if raw.get("auto_map"):
-        raise BuildError(f"{folder}/config.json asks for code of its own (auto_map); such models are refused")
-    try:
-        config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-        return AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BuildError(f"{folder}/config.json: {error}") from error
+    return from_folder(folder)
 
 
 def _in_training(model: Any, dtype: torch.dtype) -> Any:

@@ -8,9 +8,9 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from lora_demo.memory.paper_optimizers import PaperOptimizer, eight_bit_state, fused_state
+from lora_demo.memory.paper_optimizers import PaperOptimizer, eight_bit_state, fused_state, paged_state
 
-OptimizerName = Literal["foreach", "fused", "for-loop", "adamw8bit"]
+OptimizerName = Literal["foreach", "fused", "for-loop", "adamw8bit", "paged-adamw8bit"]
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
 
 
@@ -20,4 +20,6 @@ def make_optimizer(name: OptimizerName, parameters: Iterable[Tensor]) -> torch.o
         return PaperOptimizer(parameters, fused_state)
     if name == "adamw8bit":
         return PaperOptimizer(parameters, eight_bit_state)
+    if name == "paged-adamw8bit":
+        return PaperOptimizer(parameters, paged_state)
     return torch.optim.AdamW(parameters, lr=1e-4, weight_decay=0.1, foreach=name == "foreach")

@@ -3,6 +3,9 @@
 fused AdamW (PyTorch)         two moments like the parameter and one fp32 step count per parameter, no temporaries
 8-bit AdamW (bitsandbytes)    two moments of one byte per value with an fp32 scale per 256 values each; parameters of
                               fewer than 4096 values keep fp32 moments (Dettmers et al. 2022, arXiv:2110.02861)
+paged 8-bit AdamW             the same, but the state of 100,000 values and more lies in unified memory: pages come to
+                              the device while the update reads them and PyTorch's allocator never sees them
+                              (bitsandbytes optim/optimizer.py, get_state_buffer)
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from torch import Tensor
 
 BLOCK = 256
 SMALLEST_QUANTISED = 4096
+SMALLEST_PAGED = 100_000
 
 State = Callable[[Tensor], dict[str, Tensor]]
 
@@ -46,3 +50,11 @@ def eight_bit_state(parameter: Tensor) -> dict[str, Tensor]:
     scales = -(-count // BLOCK)
     state = {name: torch.empty_like(parameter, dtype=torch.uint8) for name in ("state1", "state2")}
     return state | {name: parameter.new_empty(scales, dtype=torch.float32) for name in ("absmax1", "absmax2")}
+
+
+def paged_state(parameter: Tensor) -> dict[str, Tensor]:
+    """On the device only; the two float32 scales per block stay there."""
+    state = eight_bit_state(parameter)
+    if parameter.numel() < SMALLEST_PAGED:
+        return state
+    return {name: tensor for name, tensor in state.items() if name.startswith("absmax")}

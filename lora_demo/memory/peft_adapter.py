@@ -21,6 +21,7 @@ from torch import nn
 from lora_demo.memory.errors import BuildError
 from lora_demo.memory.neutral import NeutralValues
 from lora_demo.memory.peft_stand_ins import prepare_config, setting_up
+from lora_demo.memory.quantised_base import BaseName, refuse_unsupported
 
 REFUSED = {
     "XLORA": "it mixes LoRA adapters that are trained already and reads them from the folders named under `adapters`; "
@@ -29,7 +30,7 @@ REFUSED = {
 MISFITS = (NotImplementedError, RuntimeError, ValueError, TypeError, KeyError, IndexError, AssertionError)
 
 
-def with_peft(base: Any, folder: Path, adapter_dtype: torch.dtype | None) -> nn.Module:
+def with_peft(base: Any, folder: Path, adapter_dtype: torch.dtype | None, quantised: BaseName = "bf16") -> nn.Module:
     """`base` with the folder's adapter on it, in training mode on the meta device.
 
     adapter_dtype  float32: PEFT's autocast_adapter_dtype; None: adapters in the base's dtype
@@ -40,6 +41,7 @@ def with_peft(base: Any, folder: Path, adapter_dtype: torch.dtype | None) -> nn.
     kind = config.peft_type.value
     if kind in REFUSED:
         raise BuildError(f"{folder}: {kind} is not predicted: {REFUSED[kind]}")
+    refuse_unsupported(kind, config.is_prompt_learning, quantised)
     try:
         return _wrapped(copy.deepcopy(base), copy.deepcopy(config), torch.device("meta"), adapter_dtype)
     except MISFITS:

@@ -2,11 +2,17 @@
 
 Trace the real step on the meta device (`tracker`), with CUDA's kernels stood in for (`cuda_kernels`), then replay its
 allocations through the model of the caching allocator (`trace`, `allocator`).
+
+Known limits: no autocast, no torch.compile; one stream and the allocator's default settings; convolution workspaces
+and auto-tuned kernels left out; the set-up before the first step left out (an initialisation by singular vectors may
+take more than a step); shapes that depend on values taken at the upper bound (`neutral`, `peft_stand_ins`); several
+devices by arithmetic (`shards`); kernels of bitsandbytes as described in `quantised_base`.
 """
 
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -17,15 +23,19 @@ from lora_demo.memory import loops
 from lora_demo.memory.build import adapt, build_subject
 from lora_demo.memory.cards import Card, card
 from lora_demo.memory.cuda_kernels import WORKSPACE, WORKSPACE_HOPPER, cuda_kernels
-from lora_demo.memory.landmarks import watch_layers
 from lora_demo.memory.optimizer_choice import OptimizerName, make_optimizer
+from lora_demo.memory.peft_as_published import as_published
 from lora_demo.memory.peft_stand_ins import stepping
-from lora_demo.memory.subject import Size, Subject
+from lora_demo.memory.quantised_base import BaseName
+from lora_demo.memory.shards import sharded, units
+from lora_demo.memory.subject import Size, Subject, SubjectError, learned_positions
 from lora_demo.memory.trace import Kind, Replay, Trace, replay
 from lora_demo.memory.tracker import StorageTracker, watch_model
+from lora_demo.training.savers import recompute_layers, tile_feedforward
 
 LoopName = Literal["ours", "plain", "published"]
 LOOPS: tuple[LoopName, ...] = get_args(LoopName)
+OPTION = {"supervised": "--selected-logits", "loss_chunk": "--loss-chunk"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,10 @@ class Setting:
     method           "full", one of our methods with its settings, or a PEFT adapter folder
     supervised       compute logits at this many positions per row only; None: whole logits
     adapter_fp32     adapters in float32, as PEFT makes them on a bf16 base
+    base             bf16, or the language model's linear layers in bitsandbytes' NF4 or int8
+    loss_chunk       form the loss at so many supervised positions at a time, without logits
+    feedforward_tile run each feed-forward so many positions at a time, recomputing each tile
+    shards           devices that share weights, gradients and optimizer state, on paper: see `shards`
     """
 
     model: str
@@ -49,6 +63,10 @@ class Setting:
     adapter_fp32: bool = True
     accumulation: int = 1
     gpu: str = "rtx4090"
+    base: BaseName = "bf16"
+    loss_chunk: int | None = None
+    feedforward_tile: int | None = None
+    shards: int = 1
 
 
 @dataclass(frozen=True)
@@ -71,8 +89,10 @@ def predict(setting: Setting) -> Prediction:
     """Trace and replay; takes seconds for a 3 B model."""
     start = time.perf_counter()
     device = card(setting.gpu)
-    trace, trainable = trace_step(setting)
+    subject = build_subject(setting.model, setting.base)
+    trace, trainable = trace_subject(subject, setting)
     result = replay(trace, workspace=_workspace(device))
+    result = sharded(result, units(subject.model), setting.shards)
     return Prediction(
         peak_allocated=result.peak_allocated,
         peak_reserved=result.peak_reserved,
@@ -86,29 +106,43 @@ def predict(setting: Setting) -> Prediction:
 
 def trace_step(setting: Setting) -> tuple[Trace, int]:
     """The events of the step and the number of trainable parameters."""
-    return trace_subject(build_subject(setting.model), setting)
+    return trace_subject(build_subject(setting.model, setting.base), setting)
 
 
 def trace_subject(
-    subject: Subject, setting: Setting, steps: int = 2, *, landmarks: bool = False
+    subject: Subject, setting: Setting, steps: int = 2, *, tracker: StorageTracker | None = None
 ) -> tuple[Trace, int]:
-    """`trace_step` of a model that is built already; `setting.model` is not looked at, `steps` counts for our loop.
+    """`trace_step` of a model that is built already; `setting.model` is not looked at, `steps` counts for our loop."""
+    with as_published() if setting.loop == "published" else nullcontext():
+        return _traced(subject, setting, steps, tracker or StorageTracker(subject.vocabulary))
 
-    landmarks  set the marks that `moments` needs; for decoders whose layers have an `mlp`
-    """
-    adapt(subject, setting.method, adapter_dtype=torch.float32 if setting.adapter_fp32 else None)
-    if setting.checkpointing:
-        _checkpoint(subject)
-    tracker = StorageTracker(subject.vocabulary)
+
+def _traced(subject: Subject, setting: Setting, steps: int, tracker: StorageTracker) -> tuple[Trace, int]:
+    _check(setting, subject)
+    adapt(subject, setting.method, adapter_dtype=torch.float32 if setting.adapter_fp32 else None, base=setting.base)
+    _save(subject, setting)
     trainable = sum(p.numel() for p in subject.model.parameters() if p.requires_grad)
     handles = watch_model(tracker, subject.model)
-    if landmarks:
-        handles += watch_layers(tracker, subject.language_model)
     with tracker, cuda_kernels(), stepping():
         _run(setting, subject, tracker, steps)
     for handle in handles:
         handle.remove()
     return tracker.trace, trainable
+
+
+def _check(setting: Setting, subject: Subject) -> None:
+    """Raises SubjectError for numbers below one, switches that do not go together, and rows longer than the model's."""
+    Size(setting.batch, setting.length, setting.supervised)
+    for name in ("accumulation", "loss_chunk", "feedforward_tile", "shards"):
+        value = getattr(setting, name)
+        if value is not None and value < 1:
+            raise SubjectError(f"{name.replace('_', '-')}={value}: must be at least 1")
+    for name in ("supervised", "loss_chunk"):
+        if setting.loop != "ours" and getattr(setting, name) is not None:
+            raise SubjectError(f"{OPTION[name]} belongs to our own step; loop {setting.loop} computes whole logits")
+    most = learned_positions(subject.language_model)
+    if most is not None and setting.loop != "published" and setting.length > most:
+        raise SubjectError(f"seq={setting.length}: the model's table of positions has {most} rows")
 
 
 def explain(setting: Setting) -> tuple[Trace, Replay]:
@@ -123,19 +157,31 @@ def _run(setting: Setting, subject: Subject, tracker: StorageTracker, steps: int
 
     if setting.loop == "ours":
         size = Size(setting.batch, setting.length, setting.supervised)
-        loops.trace_ours(subject, tracker, optimizer, size, accumulation=setting.accumulation, steps=steps)
+        loops.trace_ours(
+            subject,
+            tracker,
+            optimizer,
+            size,
+            accumulation=setting.accumulation,
+            loss_chunk=setting.loss_chunk,
+            steps=steps,
+        )
     elif setting.loop == "plain":
         loops.trace_plain(subject.language_model, tracker, optimizer, setting.batch, setting.length)
     else:
         loops.trace_published(subject.language_model, tracker, optimizer)
 
 
-def _checkpoint(subject: Subject) -> None:
-    model: Any = subject.language_model
-    # The method was renamed in transformers 5; the first positional argument stayed.
-    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
-    enable({"use_reentrant": False, "preserve_rng_state": False})
-    model.train()
+def _save(subject: Subject, setting: Setting) -> None:
+    """The savers that training puts on a model."""
+    try:
+        if setting.feedforward_tile is not None:
+            tile_feedforward(subject.language_model, setting.feedforward_tile)
+        if setting.checkpointing:
+            recompute_layers(subject.language_model)
+    except ValueError as error:
+        raise SubjectError(str(error)) from error
+    subject.language_model.train()
 
 
 def _workspace(device: Card) -> int:

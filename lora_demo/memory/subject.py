@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lora_demo.memory.peft_inputs import acts_on_the_prompt, task_inputs
+from lora_demo.models.chunked_loss import chunked_next_token_loss, headless
 from lora_demo.models.config import MGMConfig
 from lora_demo.models.loss import as_index, gather_positions, next_token_loss
 from lora_demo.models.mgm import MGM
@@ -17,6 +18,7 @@ from lora_demo.training.step import MicroBatch
 IGNORED = -100
 IMAGE = -200
 WORD = 7  # any ordinary token id
+POSITION_TABLES = ("wpe", "embed_positions", "position_embeddings")
 
 
 class SubjectError(ValueError):
@@ -77,11 +79,19 @@ class LanguageModelWithLoss(nn.Module):
         places: list[tuple[int, int]],
         supervised_only: bool = False,
         denominator: float | None = None,
+        loss_chunk: int | None = None,
     ) -> LossOutput:
-        """`places`: (row, position) whose next token counts."""
+        """`places`: (row, position) whose next token counts; `loss_chunk`: form the loss so many of them at a time."""
         rows, columns = (as_index(list(part), input_ids.device) for part in zip(*places, strict=True))
         targets = input_ids.new_empty((len(places),))
         extra = task_inputs(self.language_model, input_ids.shape[0])
+        if loss_chunk is not None:
+            head = self.language_model.get_output_embeddings()
+            with headless(head):
+                hidden = self.language_model(input_ids=input_ids, use_cache=False, **extra).logits
+            chosen = gather_positions(hidden, rows, columns)
+            loss = chunked_next_token_loss(chosen, head, targets, denominator, chunk=loss_chunk)
+            return LossOutput(loss, chosen.new_empty(0))
         if supervised_only:
             if prompt := acts_on_the_prompt(self.language_model):
                 raise SubjectError(
@@ -153,6 +163,15 @@ class MGMSubject:
             "images": torch.empty((batch, 3, small, small), dtype=dtype, device="meta"),
             "images_aux": torch.empty((batch, 3, large, large), dtype=dtype, device="meta"),
         }
+
+
+def learned_positions(language_model: nn.Module) -> int | None:
+    """Rows of a learned table of positions, the most that a sequence can have; None where positions are computed."""
+    for name, module in language_model.named_modules():
+        if isinstance(module, nn.Embedding) and name.rsplit(".", 1)[-1] in POSITION_TABLES:
+            # OPT's table begins with rows that no position uses.
+            return module.num_embeddings - int(getattr(module, "offset", 0))
+    return None
 
 
 def _supervised(size: Size, most: int) -> int:

@@ -111,7 +111,9 @@ class StorageTracker(TorchDispatchMode):
         return number
 
     def _first_guess(self, tensor: Tensor) -> Kind:
-        if self._vocabulary is not None and tensor.ndim > 0 and tensor.shape[-1] == self._vocabulary:
+        by_word = tensor.ndim > 0 and tensor.shape[-1] == self._vocabulary
+        # A bias of the output head has moments of the same shape.
+        if by_word and self.phase not in ("clip", "optimizer"):
             return "logits"
         # Gradients are enabled in the backward pass only while activation checkpointing recomputes a forward.
         recomputing = self.phase == "backward" and torch.is_grad_enabled()

@@ -1,9 +1,16 @@
 """The tracker against arithmetic on small models, and against PyTorch's own account of real CPU tensors."""
 
+from itertools import pairwise
+from typing import Any
+from unittest import mock
+
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
+from lora_demo.memory.known_results import KnownResults
 from lora_demo.memory.trace import replay
 from lora_demo.memory.tracker import StorageTracker, watch_model
 
@@ -66,20 +73,53 @@ def test_kinds_are_what_became_of_each_storage() -> None:
     assert kinds["gradients"] == 64 * 64 * 4
 
 
-def test_live_bytes_equal_pytorchs_account_of_real_tensors() -> None:
+@given(
+    widths=st.lists(st.integers(40, 400), min_size=2, max_size=5),
+    rows=st.integers(100, 600),
+    between=st.lists(st.sampled_from([nn.Tanh, nn.GELU, nn.Sigmoid, nn.Identity]), min_size=4, max_size=4),
+    frozen=st.booleans(),
+)
+@settings(deadline=None, max_examples=12)
+def test_live_bytes_equal_pytorchs_account_of_real_tensors(
+    widths: list[int], rows: int, between: list[type[nn.Module]], frozen: bool
+) -> None:
     """The same model on the CPU under PyTorch's profiler: allocations and releases of real memory."""
 
     def build() -> nn.Module:
-        return nn.Sequential(nn.Linear(300, 200), nn.Tanh(), nn.Linear(200, 100), nn.Tanh(), nn.Linear(100, 10))
+        layers = [
+            [nn.Linear(wide, narrow), kind()] for (wide, narrow), kind in zip(pairwise(widths), between, strict=False)
+        ]
+        # Tanh last: the gradient of a sum is a broadcast scalar, which the CPU's GELU would copy out within its kernel.
+        model = nn.Sequential(*[module for pair in layers for module in pair], nn.Tanh())
+        layers[0][0].requires_grad_(not frozen or len(layers) == 1)
+        return model
 
     with torch.device("meta"):
-        shadow, shadow_inputs = build(), torch.empty(500, 300)
+        shadow, shadow_inputs = build(), torch.empty(rows, widths[0])
     tracker = trace_once(shadow, shadow_inputs)
     live = peak = 0
     for event in tracker.trace.events:
         live += tracker.trace[event].nbytes if event > 0 else -tracker.trace[-event].nbytes
         peak = max(peak, live)
-    assert peak == pytest.approx(_profiled_peak(build(), torch.randn(500, 300)), rel=0.02)
+    assert peak == pytest.approx(_profiled_peak(build(), torch.randn(rows, widths[0])), rel=0.02)
+
+
+def test_a_remembered_result_is_the_operators_own() -> None:
+    """A trace with and without memory of earlier results: the same storages live and die in the same order."""
+
+    def model() -> nn.Module:
+        with torch.device("meta"):
+            return nn.Sequential(*[nn.Sequential(nn.Linear(64, 64), nn.LayerNorm(64), nn.GELU()) for _ in range(3)])
+
+    def asked_every_time(self: KnownResults, func: Any, args: Any, kwargs: Any) -> Any:
+        return func(*args, **kwargs)
+
+    inputs = torch.empty(32, 64, device="meta")
+    remembered = trace_once(model(), inputs).trace
+    with mock.patch.object(KnownResults, "run", asked_every_time):
+        asked = trace_once(model(), inputs).trace
+    assert remembered.events == asked.events
+    assert remembered.storages == asked.storages
 
 
 def _profiled_peak(model: nn.Module, inputs: torch.Tensor) -> int:
