@@ -98,7 +98,9 @@ def test_an_adapter_loads_onto_any_base_of_its_shape(tiny, tokens, tmp_path: Pat
 @pytest.mark.parametrize("change", ["another vocabulary", "fewer layers", "more layers", "another width"])
 def test_only_another_width_is_refused(tiny, tmp_path: Path, change, recwarn):
     """Vocabulary and depth may differ: PEFT drops or leaves out what has no counterpart, silently."""
-    get_peft_model(tiny("llama"), LoraConfig(r=2, target_modules="all-linear")).save_pretrained(tmp_path / "adapter")
+    get_peft_model(tiny("llama"), LoraConfig(r=2, target_modules="all-linear")).save_pretrained(
+        str(tmp_path / "adapter")
+    )
     config = copy.deepcopy(tiny("llama").config)
     field, value = {
         "another vocabulary": ("vocab_size", config.vocab_size + 16),
