@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ def model_for(recipe: Recipe) -> Any:
     return model_of(recipe.model, recipe.seed)
 
 
-def ours(recipe: Recipe, folder: Path) -> Iterator[float]:
+def ours(recipe: Recipe, folder: Path) -> Generator[float, None, None]:
     """The project's loop, one loss per step."""
     model = model_for(recipe)
     sources = sources_of(recipe, model)
@@ -91,7 +91,7 @@ def ours(recipe: Recipe, folder: Path) -> Iterator[float]:
     return loop.steps()
 
 
-def bare(recipe: Recipe) -> Iterator[float]:
+def bare(recipe: Recipe) -> Generator[float, None, None]:
     """The same written by hand."""
     model = model_for(recipe)
     source: Source = sources_of(recipe, model)[0]
@@ -113,7 +113,7 @@ def bare(recipe: Recipe) -> Iterator[float]:
         yield float(loss.detach())
 
 
-def paired(sides: dict[str, Iterator[float]], plan: Plan) -> tuple[Readings, dict[str, list[float]]]:
+def paired(sides: dict[str, Generator[float, None, None]], plan: Plan) -> tuple[Readings, dict[str, list[float]]]:
     """(seconds per clock, side and round; losses per side), the sides alternating in who goes first."""
     readings: Readings = {clock: {name: [] for name in sides} for clock in CLOCKS}
     losses: dict[str, list[float]] = {name: [] for name in sides}

@@ -8,9 +8,13 @@ from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.utils import DistributedType
 from torch import Tensor, nn
 
+from lora_demo.training.stopped import TrainingStopped
+
 Precision = Literal["fp32", "bf16"]
+SHARDED = (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
 
 
 class AcceleratedEngine:
@@ -59,6 +63,16 @@ class AcceleratedEngine:
         if not isinstance(summed, Tensor):
             raise TypeError(f"Accelerate reduced a tensor to {type(summed).__name__}")
         return summed
+
+
+def require_whole_parameters(accelerator: Accelerator) -> None:
+    """Raise TrainingStopped where a launcher would cut parameters into shards: checkpoints here hold whole tensors."""
+    if accelerator.distributed_type in SHARDED:
+        kind = accelerator.distributed_type.value
+        raise TrainingStopped(
+            f"launched with {kind}, which shards parameters; this loop has replicas: `accelerate launch --multi_gpu`. "
+            "What is frozen needs neither gradient nor optimizer state on any of them"
+        )
 
 
 def open_accelerator() -> Accelerator:

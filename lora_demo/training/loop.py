@@ -7,7 +7,7 @@ random state is restored, the loader draws from a generator of its own, and chec
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,7 +139,7 @@ class Loop:
     def _metrics(self) -> Metrics:
         return Metrics(self.folder, from_step=self.progress.step, tensorboard=self.recipe.tensorboard)
 
-    def steps(self) -> Iterator[float]:
+    def steps(self) -> Generator[float, None, None]:
         """The loss of each step, made as it is asked for; with evaluations and checkpoints where they are due."""
         told = self._metrics() if self.accelerator.is_main_process else None
         for batch in () if self._patience_spent() else self._batches():

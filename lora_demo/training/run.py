@@ -18,7 +18,7 @@ from lora_demo.models import fingerprint, weights
 from lora_demo.models.mgm import MGM
 from lora_demo.results.store import write_atomically
 from lora_demo.training import checkpoint, preflight, recipe_files, results
-from lora_demo.training.accelerated import open_accelerator
+from lora_demo.training.accelerated import open_accelerator, require_whole_parameters
 from lora_demo.training.cell_lesson import CellLesson
 from lora_demo.training.display import Display, Quiet
 from lora_demo.training.loop import Loop, Outcome
@@ -72,6 +72,7 @@ def run(
     `preflight.check` raises before any weight is read. Under `accelerate launch` every process calls it.
     """
     accelerator = accelerator or open_accelerator()
+    require_whole_parameters(accelerator)
     preflight.check(recipe, cuda=accelerator.device.type == "cuda", processes=accelerator.num_processes)
     _first_does(accelerator, folder, lambda: _claim(folder, resume=resume, overwrite=overwrite))
     if recipe.threads is not None:

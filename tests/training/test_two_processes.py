@@ -16,8 +16,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedType
 
-from lora_demo.training import checkpoint, metrics
+from lora_demo.training import checkpoint, metrics, preflight, recipe_files
+from lora_demo.training.recipe_files import RecipeError
+from lora_demo.training.run import run
+from lora_demo.training.stopped import TrainingStopped
 
 SETTINGS = ["steps=4", "batch=6", "threads=1", "data.images=12", "data.questions=2", "cache_features=false"]
 SETTINGS += ["evaluation.rows=4", "save.every=2"]
@@ -60,3 +65,15 @@ def test_two_processes_give_the_loss_of_one(tmp_path):
     losses, uncut = (torch.tensor([loss for _, loss, _ in curve(folder)]) for folder in (two, whole))
     torch.testing.assert_close(losses, uncut, rtol=RTOL, atol=0)
     assert checkpoint.damage(two / "checkpoints" / "step-0000004") is None
+
+
+def test_a_launcher_that_shards_parameters_is_refused_before_loading(tmp_path, monkeypatch):
+    monkeypatch.setattr(Accelerator, "distributed_type", property(lambda self: DistributedType.FSDP))
+    with pytest.raises(TrainingStopped, match=r"launched with FSDP.*--multi_gpu"):
+        run(recipe_files.load("nano-lora-b", SETTINGS), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_more_processes_than_rows_are_refused():
+    with pytest.raises(RecipeError, match="batch 6 leaves some of 8 processes without a row"):
+        preflight.check(recipe_files.load("nano-lora-b", SETTINGS), cuda=False, processes=8)
