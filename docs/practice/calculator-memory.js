@@ -53,6 +53,8 @@ export const CARDS = {
   h200: { name: "H200", budget: estimated(140) },
 };
 
+/** Points at which no layer of the decoder is at work. */
+const OUTSIDE = ["update", "forward/picture", "backward/picture"];
 /** What the trace counts, as against what follows from numbers of parameters. */
 const COUNTED = ["gradients", "activations", "logits", "temporaries"];
 
@@ -76,7 +78,7 @@ export function estimate(form, model, request) {
   for (const [point, terms] of Object.entries(form.variants[name])) {
     const parts = at(form, point, terms, request, values);
     for (const [kind, bytes] of Object.entries(pictures(model, name, point))) parts[kind] += request.batch * bytes;
-    if (point !== "update") parts.temporaries += unpacked(form, model, request);
+    if (!OUTSIDE.includes(point)) parts.temporaries += unpacked(form, model, request);
     const whole = Object.fromEntries(Object.entries({ ...parts, ...always }).map(([kind, bytes]) => [kind, halfEven(bytes)]));
     const peak = total(Object.values(whole));
     if (!highest || peak > highest.peak) highest = { point, peak, parts: whole };
@@ -196,7 +198,7 @@ export function formulas(form, model, request, point) {
   for (const [kind, bytes] of Object.entries(pictures(model, name, point))) {
     if (Math.abs(bytes) >= MIB) found[kind] = added(found[kind], `${count(bytes)}·B`);
   }
-  found.temporaries = added(found.temporaries, count(form.workspace + (point === "update" ? 0 : unpacked(form, model, request))));
+  found.temporaries = added(found.temporaries, count(form.workspace + (OUTSIDE.includes(point) ? 0 : unpacked(form, model, request))));
   found.weights_trainable = `${width(request)}·P`;
   found.optimizer = `${round(form.optimizers[request.optimizer].state[width(request)])}·P`;
   const packed = full ? 2 : form.bases[request.base].bytes;

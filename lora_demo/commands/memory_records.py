@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -13,11 +13,11 @@ memory_app = typer.Typer(help="Records and coefficients behind the memory pages.
 
 
 @memory_app.command("closed-form")
-def closed_form() -> None:
-    """Solve the closed form's coefficients from traces and write lora_demo/memory/closed_form.json (minutes)."""
+def closed_form(only: Annotated[str, typer.Argument(help="Start of the variants to read.")] = "") -> None:
+    """Read the closed form off traced steps and write lora_demo/memory/closed_form.json (minutes)."""
     from lora_demo.memory.closed_form_file import write
 
-    write(typer.echo)
+    write(typer.echo, only)
 
 
 @memory_app.command("validate")
@@ -38,11 +38,17 @@ def waterfall() -> None:
 
 @memory_app.command("closed-form-check")
 def closed_form_check() -> None:
-    """Hold the closed form against the trace on drawn settings and write qa/records/memory-closed-form.json."""
-    from lora_demo.memory.closed_form_check import LIMIT, compare_drawn
+    """Hold the closed form against the trace on drawn settings and write qa/records/memory-closed-form.json.
+
+    What the allocator reserves beyond the formula goes into the closed form as its slack. Exit 1: a peak is off by more
+    than the limit.
+    """
+    from lora_demo.memory.closed_form_check import LIMIT, compare_drawn, slack
+    from lora_demo.memory.closed_form_file import write_slack
 
     samples = compare_drawn(typer.echo)
     _save({"name": "memory-closed-form", "configuration": {"limit": LIMIT}, "samples": samples})
+    write_slack(slack(samples["drawn"]))
     raise typer.Exit(max(abs(one["error"]) for one in samples["drawn"]) > LIMIT)
 
 
@@ -72,20 +78,23 @@ def validation_record(report: Callable[[str], None]) -> dict[str, Any]:
 def waterfall_record(report: Callable[[str], None]) -> dict[str, Any]:
     """Peak and parts of each step of the way, and what is alive at the first and the last peak."""
     from lora_demo.memory.alive import tree
+    from lora_demo.memory.cards import card
     from lora_demo.memory.predict import explain
     from lora_demo.memory.waterfall import STEPS
 
     steps, trees = [], {}
+    cards = {said: card(name).budget for said, name in (("6 GB", "6gb"), ("8 GB", "8gb"), ("RTX 4090", "rtx4090"))}
     for name, setting in STEPS.items():
         trace, replay = explain(setting)
-        steps.append({"name": name, "setting": asdict(setting), "peak": replay.peak_allocated, "parts": replay.parts})
+        peaks = {"peak": replay.peak_allocated, "reserved": replay.peak_reserved}
+        steps.append({"name": name, "setting": asdict(setting), **peaks, "parts": replay.parts})
         if name in (next(iter(STEPS)), list(STEPS)[-1]):
             trees[name] = tree(trace, replay)
         report(f"{name}: {replay.peak_allocated / 2**30:.2f} GiB")
     return {
         "name": "memory-waterfall",
         "configuration": {"kind": "predicted"},
-        "samples": {"steps": steps, "alive": trees},
+        "samples": {"steps": steps, "alive": trees, "cards": cards},
     }
 
 

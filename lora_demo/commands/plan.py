@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lora_demo.memory.cards import Card, UnknownCard, card
-from lora_demo.memory.closed_form import Request
+from lora_demo.memory.closed_form import OutOfForm, Request
 from lora_demo.memory.decoder_config import decoder
 from lora_demo.memory.errors import BuildError
 from lora_demo.memory.plan import Proposal, proposals
@@ -21,11 +21,11 @@ def run(model: str, gpu: str, length: int, supervised: int, *, trace: bool, as_j
     """Propose and print; 1 when nothing fits, 2 for bad input."""
     try:
         device = card(gpu)
-        if length <= supervised:
-            raise BuildError(f"--seq {length} must be longer than --supervised {supervised}")
-        found = proposals(decoder(model), device, length, supervised)
+        dimensions = decoder(model)
+        _check_length(length, supervised, dimensions.image.get("positions", 0))
+        found = proposals(dimensions, device, length, supervised)
         traced = _traced(model, found[0].request, gpu) if trace and found[0].fits else None
-    except (BuildError, UnknownCard) as error:
+    except (BuildError, UnknownCard, OutOfForm) as error:
         Console(stderr=True).print(str(error), markup=False)
         return 2
     if as_json:
@@ -33,6 +33,16 @@ def run(model: str, gpu: str, length: int, supervised: int, *, trace: bool, as_j
     else:
         _show(found, device, traced, f"{model} · {length} positions")
     return 0 if found[0].fits else 1
+
+
+def _check_length(length: int, supervised: int, picture: int) -> None:
+    if length <= supervised:
+        raise BuildError(f"--seq {length} must be longer than --supervised {supervised}")
+    if picture and length <= picture + supervised:
+        raise BuildError(
+            f"--seq {length} counts the picture's {picture} positions too: with --supervised {supervised} use at least "
+            f"{picture + supervised + 1}"
+        )
 
 
 def reason(one: Proposal, device: Card) -> str:
@@ -51,7 +61,7 @@ def _traced(model: str, request: Request, gpu: str) -> int | None:
     from lora_demo.memory.predict import predict
     from lora_demo.models.presets import PRESETS
 
-    if request.base != "bf16" or not (model in PRESETS or Path(model).is_dir()):
+    if not (model in PRESETS or Path(model).is_dir()):
         return None
     return predict(setting_of(model, request)).peak_reserved
 

@@ -1,34 +1,37 @@
 """The peak of a training step as a formula: no trace, no torch, and the same few lines in a browser.
 
-    peak = workspace + max over moments of the sum over kinds of  sum_i coefficient_i * monomial_i
+    peak = workspace + max over points of the sum over kinds of  sum_i coefficient_i * monomial_i
 
-`closed_form.json` (package data, `schema` 1) holds everything; `version` changes with any coefficient:
+`closed_form.json` (package data, `schema` 2) holds everything; `version` changes with any coefficient:
 
     models      name -> dimensions: family, layers L, hidden h, intermediate f, heads, kv_heads, head_dim, vocabulary V,
                 tied; `image` for vision-language models: `positions` that an image takes of a row, `trained` parameters
                 outside the language model that full fine-tuning trains, `frozen` ones, and
-                method -> moment -> kind -> bytes that one row's image adds
-    targets     linear layer -> [input width, output width] in variables, and which input it shares
-    variants    "family/method/dtype/keep|recompute/whole|selected" -> moment -> kind -> {monomial: bytes}
+                variant -> point -> kind -> bytes that one row's image adds
+    targets     linear layer -> input and output width in variables
+    groups      the indicators "t" + first letters: 1 if any of these layers is targeted
+    variants    "family/method/dtype/keep|recompute/whole|selected" -> point -> kind -> {monomial: bytes}
     optimizers  name -> {"state": bytes per trainable value, by its size; "update": {monomial: values}}
-    bases       how a frozen base's linear weights may be stored: bytes per value, and the copy made to use one
+    bases       how a frozen base's linear weights may be stored: bytes per value, and how many bytes per value of the
+                largest one the copy takes that is made to use it
+    slack       "keep|recompute/whole|selected" -> the most that the allocator was seen to reserve over the peak
     sharding    how FSDP divides a part among N cards
 
-A monomial is a product of variables, "L*B*T*h" or "P/L" (one division at most). The variables:
+A point is an allocation of the step: "backward/last/mlp.up_proj.adapter#1/0" is made in the last layer's backward by
+the adapter of up_proj; "update" is the optimizer's. A monomial is a product of variables, "L*B*T*h". The variables:
 
     L h f V d heads    dimensions; q = heads*d, k = kv_heads*d
     B T S              rows, positions per row (image positions included), rows of logits: B*supervised, or all text
                        positions that have a next one
     r                  rank
-    na ina outa uina   targets in the attention of a layer, sums of their input and output widths, sum of their distinct
-                       inputs; nf inf outf uinf in its feed-forward
+    tq tk ... tqkv     1 if that layer, or any of the group, is targeted, else 0
+    tie                1 if output head and embedding are one tensor, else 0
     P big              trainable values, the largest trainable tensor
-    E                  V*h where output head and embedding are one tensor, else 0
 
 The kinds are those of `trace.Kind`. weights_frozen, weights_trainable and optimizer follow from counts (`variables`,
-`optimizers`), the others from `variants`. The coefficients are solved from traces (`closed_form_fit`), and a test holds
-the peaks against the trace on the presets. Blocks are counted at their requested size: what the allocator adds by
-rounding and by unsplit remainders is not in the formula.
+`optimizers`), the others from `variants`, read off traced steps (`points`, `closed_form_fit`); tests hold the peaks
+against the trace. Blocks are counted at their requested size: what the allocator adds by rounding and by unsplit
+remainders is not in the formula.
 """
 
 from __future__ import annotations
@@ -43,18 +46,22 @@ from typing import Any
 
 Terms = dict[str, dict[str, float]]
 FILE = Path(__file__).with_name("closed_form.json")
-SCHEMA = 1
+SCHEMA = 2
 TARGETS = {
-    "q_proj": ("h", "q", "attention"),
-    "k_proj": ("h", "k", "attention"),
-    "v_proj": ("h", "k", "attention"),
-    "o_proj": ("q", "h", "output"),
-    "gate_proj": ("h", "f", "feedforward"),
-    "up_proj": ("h", "f", "feedforward"),
-    "down_proj": ("f", "h", "down"),
+    "q_proj": ("h", "q"),
+    "k_proj": ("h", "k"),
+    "v_proj": ("h", "k"),
+    "o_proj": ("q", "h"),
+    "gate_proj": ("h", "f"),
+    "up_proj": ("h", "f"),
+    "down_proj": ("f", "h"),
 }
 ALL = tuple(TARGETS)
-ATTENTION = ALL[:4]
+OUTSIDE = ("update", "forward/picture", "backward/picture")
+"""Points at which no layer of the decoder is at work."""
+COUNTED = ("gradients", "activations", "logits", "temporaries")
+GROUPS = ("tqkv", "tgu", "tqkvo", "tqkvog", "tqkvou", "tqkvogu")
+"""Layers that read one input, and what a first layer has at or before a place of its own."""
 
 
 class OutOfForm(ValueError):
@@ -92,23 +99,27 @@ class Request:
     adapter_fp32: bool = True
     optimizer: str = "foreach"
     base: str = "bf16"
-    chunks: int = 1
     shards: int = 1
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes at the highest moment; `parts` add up to `peak`."""
+    """Bytes at the highest point; `parts` add up to `peak`."""
 
-    moment: str
+    point: str
     peak: int
     parts: dict[str, int]
 
 
 def variables(model: Dimensions, request: Request) -> dict[str, float]:
-    """Value of every variable."""
+    """Value of every variable. Raises OutOfForm for rows too short to hold a picture and a word after it."""
+    picture = model.image.get("positions", 0)
+    rows = request.supervised or request.length - 1 - picture
+    if rows < 1 or request.length <= picture:
+        raise OutOfForm(
+            f"length={request.length}: the picture takes {picture} positions of it; use {picture + 2} or more"
+        )
     values: dict[str, float] = {
-        "1": 1,
         "L": model.layers,
         "h": model.hidden,
         "f": model.intermediate,
@@ -119,33 +130,33 @@ def variables(model: Dimensions, request: Request) -> dict[str, float]:
         "k": model.kv_heads * model.head_dim,
         "B": request.batch,
         "T": request.length,
-        "S": request.batch * (request.supervised or request.length - 1 - model.image.get("positions", 0)),
+        "S": request.batch * rows,
         "r": request.rank,
-        "E": model.vocabulary * model.hidden if model.tied else 0,
     }
-    return values | _adapter_variables(model, request, values)
+    return values | indicators(request.targets, model.tied) | _trainable(model, request, values)
 
 
-def _adapter_variables(model: Dimensions, request: Request, values: Mapping[str, float]) -> dict[str, float]:
-    widths = {name: (values[TARGETS[name][0]], values[TARGETS[name][1]]) for name in request.targets}
-    if request.method == "full":
-        trainable = base_parameters(model) + model.image.get("trained", 0)
-        largest = values["V"] * values["h"]
-    else:
-        trainable = model.layers * request.rank * sum(wide + tall for wide, tall in widths.values())
-        largest = request.rank * max((max(pair) for pair in widths.values()), default=0)
-    attention = _group("a", [name for name in widths if name in ATTENTION], widths)
-    feedforward = _group("f", [name for name in widths if name not in ATTENTION], widths)
-    return {"P": trainable, "big": largest, **attention, **feedforward}
-
-
-def _group(suffix: str, names: Sequence[str], widths: Mapping[str, tuple[float, float]]) -> dict[str, float]:
-    distinct = {TARGETS[name][2]: widths[name][0] for name in names}
+def indicators(targets: Sequence[str], tied: bool) -> dict[str, int]:
+    """The variables that are 0 or 1; "1" is always 1."""
+    letters = {name[0] for name in targets}
     return {
-        f"n{suffix}": len(names),
-        f"in{suffix}": sum(widths[name][0] for name in names),
-        f"out{suffix}": sum(widths[name][1] for name in names),
-        f"uin{suffix}": sum(distinct.values()),
+        "1": 1,
+        "tie": int(tied),
+        **{f"t{name[0]}": int(name[0] in letters) for name in TARGETS},
+        **{group: int(not letters.isdisjoint(group[1:])) for group in GROUPS},
+    }
+
+
+def _trainable(model: Dimensions, request: Request, values: Mapping[str, float]) -> dict[str, float]:
+    if request.method == "full":
+        return {
+            "P": base_parameters(model) + model.image.get("trained", 0),
+            "big": values["V"] * values["h"],
+        }
+    widths = [(values[wide], values[tall]) for wide, tall in (TARGETS[name] for name in request.targets)]
+    return {
+        "P": model.layers * request.rank * sum(wide + tall for wide, tall in widths),
+        "big": request.rank * max((max(pair) for pair in widths), default=0),
     }
 
 
@@ -163,10 +174,8 @@ def linear_parameters(model: Dimensions) -> int:
 
 
 def value(monomial: str, values: Mapping[str, float]) -> float:
-    """A product of variables, divided by one more if it has a slash."""
-    product, _, divisor = monomial.partition("/")
-    found = math.prod(values[name] for name in product.split("*"))
-    return found / values[divisor] if divisor else found
+    """A product of variables."""
+    return math.prod(values[name] for name in monomial.split("*"))
 
 
 @cache
@@ -187,67 +196,101 @@ def model_dimensions(name: str) -> Dimensions:
 
 
 def estimate(model: Dimensions, request: Request) -> Estimate:
-    """The highest moment of a step and its parts."""
-    found = every_moment(model, request)
-    highest = max(found, key=lambda moment: sum(found[moment].values()))
+    """The highest point of a step and its parts."""
+    found = every_point(model, request)
+    highest = max(found, key=lambda point: sum(found[point].values()))
     return Estimate(highest, sum(found[highest].values()), found[highest])
 
 
-def every_moment(model: Dimensions, request: Request) -> dict[str, dict[str, int]]:
-    """The parts at each moment."""
-    values = variables(model, request)
-    moments = _variant(model, request)
-    return {moment: _parts(moment, terms, model, request, values) for moment, terms in moments.items()}
+def every_point(model: Dimensions, request: Request) -> dict[str, dict[str, int]]:
+    """The parts at each point."""
+    name, values, always = variant_name(model, request), variables(model, request), counted(model, request)
+    images = model.image.get("variants", {}).get(name, {})
+    found = {}
+    for point, terms in _variant(name).items():
+        parts = at(point, terms, request, values)
+        for kind, bytes_ in images.get(point, {}).items():
+            parts[kind] += request.batch * bytes_
+        if point not in OUTSIDE:
+            parts["temporaries"] += _unpacked(model, request)
+        parts = _sharded(parts | always, request, model)
+        found[point] = {kind: round(bytes_) for kind, bytes_ in parts.items()}
+    return found
 
 
-def _variant(model: Dimensions, request: Request) -> Mapping[str, Terms]:
+def variant_name(model: Dimensions, request: Request) -> str:
+    """Which formulas a request takes."""
     dtype = "fp32" if request.adapter_fp32 and request.method != "full" else "bf16"
+    return f"{model.family}/{request.method}/{dtype}/{slack_key(request)}"
+
+
+def slack_key(request: Request) -> str:
+    """What the allocator's allowance goes by: recomputation and whole logits decide how large the cache's holes are."""
     recompute = "recompute" if request.checkpointing else "keep"
-    logits = "whole" if request.supervised is None else "selected"
-    name = f"{model.family}/{request.method}/{dtype}/{recompute}/{logits}"
+    return f"{recompute}/{'whole' if request.supervised is None else 'selected'}"
+
+
+def _variant(name: str) -> Mapping[str, Terms]:
     variants = data()["variants"]
     if name not in variants:
         raise OutOfForm(f"{name}: the closed form has {', '.join(sorted(variants))}")
     return variants[name]
 
 
-def _parts(
-    moment: str, terms: Terms, model: Dimensions, request: Request, values: Mapping[str, float]
-) -> dict[str, int]:
-    parts = {kind: sum(bytes_ * value(name, values) for name, bytes_ in some.items()) for kind, some in terms.items()}
-    optimizer = data()["optimizers"].get(request.optimizer)
-    if optimizer is None:
-        raise OutOfForm(f"optimizer {request.optimizer!r}: the closed form has {', '.join(data()['optimizers'])}")
-    width = 4 if request.adapter_fp32 and request.method != "full" else 2
-    parts["optimizer"] = values["P"] * optimizer["state"][str(width)]
-    if moment == "update":
-        update = sum(count * value(name, values) for name, count in optimizer["update"].items())
-        parts["temporaries"] = width * update
-    parts["logits"] = parts.get("logits", 0) / request.chunks
-    parts |= _weights(model, request, values["P"], width)
-    for kind, bytes_ in model.image.get(request.method, {}).get(moment, {}).items():
-        parts[kind] = parts.get(kind, 0) + request.batch * bytes_
-    parts["temporaries"] = parts.get("temporaries", 0) + data()["workspace"]
-    return {kind: round(bytes_) for kind, bytes_ in _sharded(parts, request, model).items()}
+def at(point: str, terms: Terms, request: Request, values: Mapping[str, float]) -> dict[str, float]:
+    parts = {
+        kind: sum(bytes_ * value(name, values) for name, bytes_ in terms.get(kind, {}).items()) for kind in COUNTED
+    }
+    if point == "update":
+        update = _optimizer(request)["update"]
+        parts["temporaries"] = trained_width(request) * sum(n * value(name, values) for name, n in update.items())
+    parts["temporaries"] += data()["workspace"]
+    return parts
 
 
-def _weights(model: Dimensions, request: Request, trainable: float, width: int) -> dict[str, float]:
+def counted(model: Dimensions, request: Request) -> dict[str, float]:
+    """Weights and the optimizer's state, which are there at every point."""
+    width, trainable = trained_width(request), variables(model, request)["P"]
     total = base_parameters(model) + model.image.get("trained", 0) + model.image.get("frozen", 0)
-    if request.method == "full":
-        return {"weights_trainable": 2 * trainable, "weights_frozen": 2 * (total - trainable)}
-    if request.base not in data()["bases"]:
-        raise OutOfForm(f"base {request.base!r}: the closed form has {', '.join(data()['bases'])}")
-    packed = linear_parameters(model)
-    base = 2 * (total - packed) + data()["bases"][request.base]["bytes"] * packed
-    return {"weights_trainable": width * trainable, "weights_frozen": base}
+    packed = 0 if request.method == "full" else linear_parameters(model)
+    frozen = total - trainable if request.method == "full" else total - packed
+    return {
+        "weights_frozen": 2 * frozen + _base(request)["bytes"] * packed,
+        "weights_trainable": width * trainable,
+        "optimizer": trainable * _optimizer(request)["state"][str(width)],
+    }
+
+
+def trained_width(request: Request) -> int:
+    """Bytes of a trainable value."""
+    return 4 if request.adapter_fp32 and request.method != "full" else 2
+
+
+def _optimizer(request: Request) -> dict[str, Any]:
+    optimizers = data()["optimizers"]
+    if request.optimizer not in optimizers:
+        raise OutOfForm(f"optimizer {request.optimizer!r}: the closed form has {', '.join(optimizers)}")
+    return optimizers[request.optimizer]
+
+
+def _base(request: Request) -> dict[str, float]:
+    bases = data()["bases"]
+    if request.base not in bases:
+        raise OutOfForm(f"base {request.base!r}: the closed form has {', '.join(bases)}")
+    return bases[request.base]
+
+
+def _unpacked(model: Dimensions, request: Request) -> float:
+    """The copy that is made of a packed layer's weight to multiply by it; the largest layer's."""
+    widest = max(model.intermediate, model.heads * model.head_dim)
+    return 0 if request.method == "full" else _base(request)["copy"] * model.hidden * widest
 
 
 def _sharded(parts: dict[str, float], request: Request, model: Dimensions) -> dict[str, float]:
     """FSDP on paper: weights, gradients and optimizer state divided by N, two layers gathered at a time."""
     if request.shards == 1:
         return parts
-    layer = linear_parameters(model) / model.layers
-    divided = ("weights_frozen", "weights_trainable", "gradients", "optimizer")
-    found = {kind: bytes_ / (request.shards if kind in divided else 1) for kind, bytes_ in parts.items()}
-    found["temporaries"] += 2 * 2 * layer
+    sharding = data()["sharding"]
+    found = {kind: bytes_ / (request.shards if kind in sharding["divided"] else 1) for kind, bytes_ in parts.items()}
+    found["temporaries"] += sharding["gathered"] * 2 * linear_parameters(model) / model.layers
     return found

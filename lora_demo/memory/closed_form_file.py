@@ -1,4 +1,4 @@
-"""Writes `closed_form.json`: dimensions of the presets, coefficients from traces, constants of packed bases."""
+"""Writes `closed_form.json`: dimensions of the presets, formulas from traced steps, constants of packed bases."""
 
 from __future__ import annotations
 
@@ -7,31 +7,39 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
+import torch
+
 from lora_demo.memory import closed_form
-from lora_demo.memory.closed_form import FILE, SCHEMA, TARGETS, Dimensions, Request
-from lora_demo.memory.closed_form_fit import dimensions, fit, variants
+from lora_demo.memory.build import TRAINED_PROJECTORS
+from lora_demo.memory.closed_form import FILE, GROUPS, SCHEMA, TARGETS, Dimensions
+from lora_demo.memory.closed_form_fit import fit, known_points, variants
+from lora_demo.memory.closed_form_image import with_images
 from lora_demo.memory.cuda_kernels import WORKSPACE
-from lora_demo.memory.moments import moments
 from lora_demo.memory.paper_optimizers import BLOCK
-from lora_demo.memory.build import build_subject
-from lora_demo.memory.predict import Setting, trace_subject
+from lora_demo.memory.points import Variant
 from lora_demo.models.config import LLMConfig, MGMConfig
+from lora_demo.models.mgm import MGM
 from lora_demo.models.presets import PRESETS
 from lora_demo.results.record import installed_versions
 from lora_demo.results.store import write_atomically
 
-VERSION = 1
+VERSION = 2
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
 """Four bits, one byte per block of 64, one fp32 number per 256 such bytes (double quantisation)."""
 INT8_BYTES = 1.0
 """One byte per value; the fp32 scale of each row is below a thousandth of that."""
-IMAGE_PROBE = 1024
 OTHERS = {
     "llama-2-7b": Dimensions("llama", 32, 4096, 11_008, 32, 32, 128, 32_000, tied=False),
     "llama-3.1-8b": Dimensions("llama", 32, 4096, 14_336, 32, 8, 128, 128_256, tied=False),
     "mistral-7b": Dimensions("llama", 32, 4096, 14_336, 32, 8, 128, 32_000, tied=False),
     "qwen2.5-7b": Dimensions("llama", 28, 3584, 18_944, 28, 4, 128, 152_064, tied=False, biases=129_024),
 }
+BASES = {
+    "bf16": {"bytes": 2, "copy": 0},
+    "nf4": {"bytes": NF4_BYTES, "copy": 2},
+    "int8": {"bytes": INT8_BYTES, "copy": 2},
+}
+"""`copy`: bitsandbytes dequantises the weight in use to 16 bits, for the forward (NF4) or the backward (both)."""
 OPTIMIZERS = {
     "foreach": {"state": {"2": 4, "4": 8}, "update": {"P": 1}},
     "for-loop": {"state": {"2": 4, "4": 8}, "update": {"big": 1}},
@@ -40,34 +48,73 @@ OPTIMIZERS = {
 }
 
 
-def write(report: Callable[[str], None]) -> None:
-    """Fit every variant and write the file; `report` hears of each."""
-    content: dict[str, Any] = {
+def write(report: Callable[[str], None], only: str = "") -> None:
+    """Read every variant off its traces and write the file; `report` hears of each.
+
+    only   start of the variants' names, such as "gemma/lora": the others stay as the file has them
+    """
+    content = _constants()
+    if only:
+        before = closed_form.data()
+        content |= {key: before[key] for key in ("slack", "variants")}
+        for name, model in before["models"].items():
+            content["models"][name]["image"] = model["image"]
+    _save(content)
+    for variant in variants():
+        if variant.name.startswith(only):
+            content["variants"][variant.name] = _with_update(variant, fit(variant, known_points(variant)))
+            report(f"{variant.name}: {len(content['variants'][variant.name])} points")
+            _save(content)
+    for name, config in PRESETS.items():
+        if isinstance(config, MGMConfig):
+            with_images(content, name, config, only)
+            report(f"{name}: pictures")
+    _save(content)
+
+
+def _constants() -> dict[str, Any]:
+    return {
         "schema": SCHEMA,
         "version": VERSION,
         "made_with": installed_versions(),
         "workspace": WORKSPACE,
-        "targets": {name: {"in": wide, "out": tall, "input": shared} for name, (wide, tall, shared) in TARGETS.items()},
+        "targets": {name: {"in": wide, "out": tall} for name, (wide, tall) in TARGETS.items()},
+        "groups": GROUPS,
         "optimizers": OPTIMIZERS,
-        "bases": {"bf16": {"bytes": 2}, "nf4": {"bytes": NF4_BYTES}, "int8": {"bytes": INT8_BYTES}},
+        "bases": BASES,
         "sharding": {"divided": ["weights_frozen", "weights_trainable", "gradients", "optimizer"], "gathered": 2},
+        "slack": {f"{kept}/{logits}": 1.0 for kept in ("keep", "recompute") for logits in ("selected", "whole")},
         "models": {name: asdict(one) for name, one in _models().items()},
         "variants": {},
     }
-    for variant in variants():
-        content["variants"][variant.name] = _rounded(fit(variant))
-        report(variant.name)
-    _save(content)
-    for name, config in PRESETS.items():
-        if isinstance(config, MGMConfig):
-            content["models"][name]["image"] |= _image(name, content)
-            report(f"{name}: image")
-    _save(content)
+
+
+def _with_update(variant: Variant, points: dict[str, Any]) -> dict[str, Any]:
+    """All gradients and, as `optimizers` says, the temporaries of the update."""
+    return points | {"update": {"gradients": {"P": 4 if variant.adapter_fp32 else 2}}}
+
+
+def write_slack(slack: dict[str, float]) -> None:
+    """What `closed_form_check` found the allocator to reserve beyond the formula."""
+    _save({**closed_form.data(), "slack": slack})
 
 
 def _save(content: dict[str, Any]) -> None:
-    write_atomically(FILE, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+    write_atomically(FILE, _written(content))
     closed_form.data.cache_clear()
+
+
+def _written(content: dict[str, Any]) -> str:
+    """One point a line: readable in a diff, and small."""
+    head = {key: part for key, part in content.items() if key != "variants"}
+    lines = [f"  {json.dumps(key)}: {json.dumps(part, separators=(',', ':'))}" for key, part in head.items()]
+    blocks = [_block(name, points) for name, points in content["variants"].items()]
+    return "{\n" + ",\n".join([*lines, '  "variants": {\n' + ",\n".join(blocks) + "\n  }"]) + "\n}\n"
+
+
+def _block(name: str, points: dict[str, Any]) -> str:
+    rows = [f"      {json.dumps(point)}: {json.dumps(terms, separators=(',', ':'))}" for point, terms in points.items()]
+    return f"    {json.dumps(name)}: {{\n" + ",\n".join(rows) + "\n    }"
 
 
 def _models() -> dict[str, Dimensions]:
@@ -76,54 +123,29 @@ def _models() -> dict[str, Dimensions]:
 
 def _preset(config: LLMConfig | MGMConfig) -> Dimensions:
     if isinstance(config, LLMConfig):
-        return dimensions(config)
-    return replace(dimensions(config.llm), image=_vision_sizes(config))
+        return dimensions(config, config.family)
+    return replace(dimensions(config.llm, config.llm.family), image=_vision_sizes(config))
 
 
-def _vision_sizes(config: MGMConfig) -> dict[str, int]:
-    import torch
+def dimensions(config: LLMConfig, family: str) -> Dimensions:
+    """The closed form's view of a configuration."""
+    return Dimensions(
+        family=family,
+        layers=config.num_hidden_layers,
+        hidden=config.hidden_size,
+        intermediate=config.intermediate_size,
+        heads=config.num_attention_heads,
+        kv_heads=config.num_key_value_heads,
+        head_dim=config.head_dim,
+        vocabulary=config.vocab_size,
+        tied=config.tie_word_embeddings,
+    )
 
-    from lora_demo.memory.build import TRAINED_PROJECTORS
-    from lora_demo.models.mgm import MGM
 
+def _vision_sizes(config: MGMConfig) -> dict[str, Any]:
     with torch.device("meta"):
         model = MGM(config)
     trained = sum(p.numel() for name in TRAINED_PROJECTORS for p in model.get_submodule(name).parameters())
     whole = sum(p.numel() for p in model.parameters())
     decoder = sum(p.numel() for p in model.language_model.parameters())
-    return {"positions": config.image_tokens, "trained": trained, "frozen": whole - trained - decoder}
-
-
-def _rounded(found: Any) -> Any:
-    """Whole bytes where the solution is as good as whole."""
-    return {
-        moment: {
-            kind: {
-                name: round(number) if abs(number - round(number)) < 0.02 else round(number, 4)
-                for name, number in some.items()
-            }
-            for kind, some in terms.items()
-            if some
-        }
-        for moment, terms in found.items()
-    }
-
-
-def _image(name: str, content: dict[str, Any]) -> dict[str, dict[str, dict[str, int]]]:
-    """Bytes that one image adds to each moment: the trace less the formula of the language model."""
-    found: dict[str, dict[str, dict[str, int]]] = {}
-    held = {"temporaries": WORKSPACE}
-    for method, spelt in (("full", "full"), ("lora", "lora:r=16,targets=all")):
-        length = min(IMAGE_PROBE, PRESETS[name].splice.max_length)  # type: ignore[union-attr]
-        setting = Setting(name, spelt, length=length)
-        seen = moments(trace_subject(build_subject(name), setting, landmarks=True)[0])
-        request = Request(method=method, length=length)
-        formula = closed_form.every_moment(Dimensions(**content["models"][name]), request)
-        found[method] = {
-            moment: {
-                kind: round(seen[moment][kind] - formula[moment].get(kind, 0) + held.get(kind, 0))
-                for kind in ("activations", "temporaries")
-            }
-            for moment in seen
-        }
-    return found
+    return {"positions": config.image_tokens, "trained": trained, "frozen": whole - trained - decoder, "variants": {}}

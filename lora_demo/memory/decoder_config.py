@@ -10,7 +10,8 @@ from typing import Any
 from lora_demo.memory.closed_form import Dimensions, data, model_dimensions
 from lora_demo.memory.errors import BuildError
 
-FAMILIES = {"gemma": "gemma", "llama": "llama", "mistral": "llama", "qwen2": "llama", "qwen3": "llama"}
+FAMILIES = {"gemma": "gemma", "llama": "llama", "mistral": "llama", "qwen2": "llama"}
+"""model_type -> family of formulas. Qwen3 is none of them: it keeps normalised queries and keys."""
 FIELDS = (
     "num_hidden_layers",
     "hidden_size",

@@ -9,8 +9,10 @@ A way is a method with a ladder of savers; each rung adds one, in the order of w
 
 A packed base (QLoRA) is a method of its own: it costs quality and slower layers. For each method the first rung that
 fits batch 1 at the asked length is proposed, with the largest batch at that length and the largest length at batch 1.
-What the allocator reserves beyond the formula's bytes is allowed for with SLACK, the largest ratio among the drawn
-settings of `closed_form_check`, rounded up.
+What the allocator reserves beyond the formula's bytes is allowed for with the closed form's `slack`: the largest ratio
+among the drawn settings of `closed_form_check`, apart for whole and selected logits, kept and recomputed activations:
+what comes and goes leaves holes in the cache. Under pressure PyTorch gives the cache back and tries again, so a step
+may fit with less.
 """
 
 from __future__ import annotations
@@ -19,9 +21,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from lora_demo.memory.cards import Card
-from lora_demo.memory.closed_form import ALL, Dimensions, Request, estimate
+from lora_demo.memory.closed_form import ALL, Dimensions, Request, data, estimate, slack_key
 
-SLACK = 1.08
 LONGEST = 1 << 17
 MOST_ROWS = 4096
 
@@ -80,7 +81,7 @@ def proposals(model: Dimensions, card: Card, length: int, supervised: int) -> li
 
 def reserved(model: Dimensions, request: Request) -> int:
     """What a step reserves: the formula's peak with the allowance for the allocator."""
-    return round(SLACK * estimate(model, request).peak)
+    return round(data()["slack"][slack_key(request)] * estimate(model, request).peak)
 
 
 def _propose(name: str, start: Request, model: Dimensions, card: Card, length: int, supervised: int) -> Proposal:
@@ -89,16 +90,20 @@ def _propose(name: str, start: Request, model: Dimensions, card: Card, length: i
         needs = reserved(model, request)
         proposal = Proposal(name, savers, request, needs, 0, 0)
         if needs <= card.budget:
-            rows = _largest(lambda batch, r=request: reserved(model, replace(r, batch=batch)) <= card.budget, MOST_ROWS)
-            longest = _largest(lambda size, r=request: reserved(model, replace(r, length=size)) <= card.budget, LONGEST)
+            rows = _largest(
+                lambda batch, r=request: reserved(model, replace(r, batch=batch)) <= card.budget, 1, MOST_ROWS
+            )
+            longest = _largest(
+                lambda size, r=request: reserved(model, replace(r, length=size)) <= card.budget, length, LONGEST
+            )
             return replace(proposal, batch=rows, length=longest)
     assert proposal is not None, "a ladder has at least one rung"
     return proposal
 
 
-def _largest(fits: Callable[[int], bool], most: int) -> int:
-    """Largest n <= most with fits(n); fits(1) holds and fits is monotone."""
-    low, high = 1, 2
+def _largest(fits: Callable[[int], bool], least: int, most: int) -> int:
+    """Largest n <= most with fits(n); fits(least) holds and fits is monotone."""
+    low, high = least, 2 * least
     while high <= most and fits(high):
         low, high = high, 2 * high
     high = min(high, most + 1)

@@ -4,17 +4,13 @@
                  whatever is trained (commands/estimate.py, utils/modeling.py)
     2 B/param    LLaMA-Factory's hardware table for LoRA in 16 bits; 8 B/param for full fine-tuning in bf16
     16 B/param   mixed-precision Adam on what trains, two bytes on what is frozen (Rajbhandari et al. 2020)
-    fitcheck     fitcheck-llm 0.3.1 for batch 4 x 712, read off its output for the two methods it knows here
 
-None of them looks at batch, length, vocabulary or adapters, but for fitcheck.
+None of them looks at batch, length, vocabulary or adapters. What fitcheck-llm says, which does, is a record of its own.
 """
 
 from __future__ import annotations
 
-from lora_demo.results.units import GB
-
 BASE = 3_212_749_824
-FITCHECK = {"lora": (24.8 * GB, 33.1 * GB), "full": (56.8 * GB, 65.1 * GB)}
 
 
 def said(trainable: int, *, full: bool) -> dict[str, float]:

@@ -26,14 +26,10 @@ class Storage:
 
 @dataclass
 class Trace:
-    """Events in order: +i storage i appears, -i it dies (i counts from 1), 0 the cache is emptied.
-
-    marks  (how many events came before, name, layer): where the step stands, see `landmarks`
-    """
+    """Events in order: +i storage i appears, -i it dies (i counts from 1), 0 the cache is emptied."""
 
     events: list[int] = field(default_factory=list)
     storages: list[Storage] = field(default_factory=list)
-    marks: list[tuple[int, str, int]] = field(default_factory=list)
 
     def born(self, storage: Storage) -> int:
         self.storages.append(storage)
@@ -45,9 +41,6 @@ class Trace:
 
     def cache_emptied(self) -> None:
         self.events.append(0)
-
-    def mark(self, name: str, layer: int) -> None:
-        self.marks.append((len(self.events), name, layer))
 
     def __getitem__(self, number: int) -> Storage:
         return self.storages[number - 1]
