@@ -1,4 +1,4 @@
-"""The notebook: one source with text in both languages -> one notebook per language, with the outputs of one run."""
+"""Notebooks: one source with text in both languages -> one notebook per language, with the outputs of one run."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from lora_demo.results.paths import project_root
 from lora_demo.results.store import write_atomically
 
 LANGUAGES = ("zh", "en")
+CELL_SECONDS = 600
+"""A step traced on a busy machine takes minutes."""
 _CELL = re.compile(r"^# %%(?: \[(\w+)\])?\n", re.MULTILINE)
 
 
@@ -20,12 +22,13 @@ class BadSource(ValueError):
     """A source whose languages do not go in pairs; the message names the place."""
 
 
-def source_file() -> Path:
-    return project_root() / "docs" / "notebooks" / "lora_from_scratch.py"
+def sources() -> list[Path]:
+    """One file per notebook, in the order of their names."""
+    return sorted((project_root() / "docs" / "notebooks").glob("*.py"))
 
 
-def notebook_file(lang: str) -> Path:
-    return project_root() / "docs" / lang / "notebooks" / "lora-from-scratch.ipynb"
+def notebook_file(source: Path, lang: str) -> Path:
+    return project_root() / "docs" / lang / "notebooks" / f"{source.stem.replace('_', '-')}.ipynb"
 
 
 def cells(text: str) -> list[tuple[str, str]]:
@@ -56,7 +59,7 @@ def build(text: str, lang: str) -> Any:
 
 def execute(notebook: Any) -> list[list[Any]]:
     """Run the code cells in a fresh kernel; their outputs. A failing cell raises CellExecutionError."""
-    NotebookClient(notebook, timeout=120, kernel_name="python3", record_timing=False).execute()
+    NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3", record_timing=False).execute()
     return [_printed(cell.outputs) for cell in notebook.cells if cell.cell_type == "code"]
 
 
@@ -69,9 +72,19 @@ def _printed(outputs: list[Any]) -> list[Any]:
     return [nbformat.v4.new_output("stream", name="stdout", text=text)] if text else []
 
 
-def write() -> list[Path]:
-    """Run once and write both languages; nothing is written if a cell fails."""
-    text, notebooks = source_file().read_text(encoding="utf-8"), {}
+def write(names: list[str]) -> list[Path]:
+    """Run the sources once each (all, or those named) and write both languages; nothing is written if a cell fails.
+
+    Raises BadSource for a name that no source has.
+    """
+    known = {source.stem: source for source in sources()}
+    if unknown := set(names) - set(known):
+        raise BadSource(f"no notebook {', '.join(sorted(unknown))}: docs/notebooks has {', '.join(known)}")
+    return [path for name in names or known for path in _write(known[name])]
+
+
+def _write(source: Path) -> list[Path]:
+    text, notebooks = source.read_text(encoding="utf-8"), {}
     outputs = execute(build(text, LANGUAGES[0]))
     for lang in LANGUAGES:
         notebooks[lang] = build(text, lang)
@@ -79,6 +92,6 @@ def write() -> list[Path]:
         for number, (cell, told) in enumerate(zip(code, outputs, strict=True), 1):
             cell.outputs, cell.execution_count = told, number
     for lang, notebook in notebooks.items():
-        notebook_file(lang).parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(notebook_file(lang), nbformat.writes(notebook) + "\n")
-    return [notebook_file(lang) for lang in LANGUAGES]
+        notebook_file(source, lang).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(notebook_file(source, lang), nbformat.writes(notebook) + "\n")
+    return [notebook_file(source, lang) for lang in LANGUAGES]

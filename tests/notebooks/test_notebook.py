@@ -16,20 +16,33 @@ from lora_demo.pages import notebook_html
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:jupyter_client")
 
 
-@pytest.fixture(scope="module")
-def text():
-    return notebook.source_file().read_text(encoding="utf-8")
+SOURCES = notebook.sources()
+
+
+@pytest.fixture(scope="module", params=SOURCES, ids=lambda source: source.stem)
+def source(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def stored():
-    return {lang: nbformat.read(notebook.notebook_file(lang), as_version=4) for lang in notebook.LANGUAGES}
+def text(source):
+    return source.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def stored(source):
+    return {lang: nbformat.read(notebook.notebook_file(source, lang), as_version=4) for lang in notebook.LANGUAGES}
 
 
 def _code(book):
     return [cell for cell in book.cells if cell.cell_type == "code"]
 
 
+def test_the_sources_are_found():
+    assert "lora_from_scratch" in [source.stem for source in SOURCES]
+
+
+@pytest.mark.timeout(900)
 def test_running_it_again_gives_the_stored_outputs(text, stored):
     outputs = notebook.execute(notebook.build(text, "zh"))
     assert len(outputs) >= 9
@@ -54,11 +67,16 @@ def test_both_languages_have_the_same_code_and_as_many_texts(stored):
     assert not any(re.search("[\u4e00-\u9fff]", cell.source) for cell in en.cells)
 
 
-def test_nothing_of_this_machine_is_stored():
+def test_nothing_of_this_machine_is_stored(source):
     for lang in notebook.LANGUAGES:
-        raw = notebook.notebook_file(lang).read_text(encoding="utf-8")
+        raw = notebook.notebook_file(source, lang).read_text(encoding="utf-8")
         assert not re.search(r"site-packages|/home/|/root/|stderr|\"error\"", raw)
         assert json.loads(raw)["nbformat"] == 4
+
+
+def test_an_unknown_notebook_is_named():
+    with pytest.raises(notebook.BadSource, match="no notebook nosuch: docs/notebooks has lora_from_scratch"):
+        notebook.write(["nosuch"])
 
 
 def test_a_failing_cell_is_an_error():
