@@ -6,6 +6,8 @@ hits nothing, a rank too high) it refuses here, with its own message.
 
 from __future__ import annotations
 
+import importlib.util
+
 import torch
 
 from lora_demo.models.config import MGMConfig
@@ -27,6 +29,9 @@ def check(recipe: Recipe, *, cuda: bool, processes: int = 1) -> MGM:
     if recipe.batch < processes:
         words = f"batch {recipe.batch} leaves some of {processes} processes without a row"
         raise RecipeError(f"recipe {recipe.name}: {words}; raise batch, or launch fewer")
+    if recipe.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        words = "tensorboard is not installed: pip install tensorboard, or set tensorboard to false"
+        raise RecipeError(f"recipe {recipe.name}: {words}")
     require(recipe.optimizer.implementation, cuda=cuda)
     config = config_of(recipe.model)
     _check_data(recipe, config)

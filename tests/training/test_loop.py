@@ -175,3 +175,14 @@ def test_a_path_that_cannot_be_a_folder_is_refused_before_training(tmp_path):
 def test_the_saved_recipe_reads_back(whole):
     stored = json.loads((whole / results.RECIPE).read_text(encoding="utf-8"))
     assert recipe_files.parse(stored, "stored").model_dump() == tiny().model_dump()
+
+
+def test_tensorboard_holds_what_the_lines_hold(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run(tiny("tensorboard=true", "steps=3"), tmp_path / "run")
+    events = EventAccumulator(str(tmp_path / "run" / metrics.EVENTS))
+    events.Reload()
+    shown = [(event.step, event.value) for event in events.Scalars("loss")]
+    assert shown == [(step, pytest.approx(loss)) for step, loss, _ in curve(tmp_path / "run")]
+    assert "evaluation/accuracy" in events.Tags()["scalars"]
