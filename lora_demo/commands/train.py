@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -44,13 +45,11 @@ def start(
         if as_gpu is not None:
             cap_memory(card(as_gpu).budget, as_gpu)
         foretell(recipe, console)
-        finished = _run(recipe, out or Path("runs") / recipe.name, console, resume, overwrite, as_json)
+        with _advising(recipe, as_gpu):
+            finished = _run(recipe, out or Path("runs") / recipe.name, console, resume, overwrite, as_json)
     except BAD_INPUT as error:
         console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 2
-    except OutOfMemory as error:
-        console.print(f"{error}\n{advice(recipe, as_gpu)}", style="red", markup=False, highlight=False, soft_wrap=True)
-        return 1
     except TrainingStopped as error:
         console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
@@ -77,6 +76,15 @@ def described(finished: Finished) -> str:
         groups = ", ".join(f"{group} {accuracy:.0%}" for group, accuracy in found["by_group"].items())
         lines.append(f"right answers at the end: {found['accuracy']:.1%} of {found['rows']} ({groups})")
     return "\n".join([*lines, f"result: {summary['result']}"])
+
+
+@contextmanager
+def _advising(recipe: Recipe, as_gpu: str | None) -> Iterator[None]:
+    """Training names what did not fit; what would fit is said here, so that training knows nothing of prediction."""
+    try:
+        yield
+    except OutOfMemory as error:
+        raise TrainingStopped(f"{error}\n{advice(recipe, as_gpu)}") from error
 
 
 def _run(recipe: Recipe, folder: Path, console: Console, resume: bool, overwrite: bool, quiet: bool) -> Finished:
