@@ -26,8 +26,9 @@ def validate() -> None:
     record = validation_record(typer.echo)
     _save(record)
     errors = [abs(run["error"]) for run in record["samples"]["runs"].values()]
-    typer.echo(f"median {statistics.median(errors):.2%}, worst {max(errors):.2%}")
-    raise typer.Exit(statistics.median(errors) > 0.01 or max(errors) > 0.05)
+    median, most = statistics.median(errors), statistics.quantiles(errors, n=20)[-1]
+    typer.echo(f"median {median:.2%}, 95th percentile {most:.2%}, worst {max(errors):.2%}")
+    raise typer.Exit(median > 0.01 or most > 0.03 or max(errors) > 0.05)
 
 
 @memory_app.command("waterfall")
@@ -54,7 +55,7 @@ def closed_form_check() -> None:
 
 def validation_record(report: Callable[[str], None]) -> dict[str, Any]:
     """Every open run: measured, predicted, and what the rules of thumb say."""
-    from lora_demo.memory.published_lengths import BATCH, LONGEST, SHORTEST_BEFORE
+    from lora_demo.memory.published_lengths import BATCH, BEFORE_EVALUATION, LONGEST, SHORTEST_BEFORE
     from lora_demo.memory.published_runs import compare, published_runs
     from lora_demo.memory.rules_of_thumb import said
     from lora_demo.results.paths import records_dir
@@ -72,7 +73,9 @@ def validation_record(report: Callable[[str], None]) -> dict[str, Any]:
         }
         report(f"{run.name}: {found.error:+.2%}")
     lengths = {"batch": BATCH, "longest": LONGEST, "shortest_before": SHORTEST_BEFORE}
-    return {"name": "memory-validation", "configuration": {"loop": "published", **lengths}, "samples": {"runs": runs}}
+    lengths["before_evaluation"] = BEFORE_EVALUATION
+    configuration = {"loop": "published", **lengths, "seconds": "of processor time"}
+    return {"name": "memory-validation", "configuration": configuration, "samples": {"runs": runs}}
 
 
 def waterfall_record(report: Callable[[str], None]) -> dict[str, Any]:

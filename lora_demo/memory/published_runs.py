@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ class PublishedRun:
 
 @dataclass(frozen=True)
 class Comparison:
+    """`seconds` of processor time, which other work on the machine changes least."""
+
     run: PublishedRun
     predicted: int
     trainable: int
@@ -51,10 +54,11 @@ def published_runs(records: Path) -> list[PublishedRun]:
 
 
 def compare(run: PublishedRun) -> Comparison:
-    """Predict the run's loop with the one inferred pair of lengths."""
+    """Predict the run's loop with the one inferred set of lengths."""
+    start = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         method = "full" if run.adapter_config is None else folder
         if run.adapter_config is not None:
             (Path(folder) / "adapter_config.json").write_text(json.dumps(run.adapter_config), encoding="utf-8")
         result = predict(Setting(model="llama-3.2-3b", method=method, loop="published", gpu="l40s"))
-    return Comparison(run, result.peak_reserved, result.trainable, result.seconds)
+    return Comparison(run, result.peak_reserved, result.trainable, time.process_time() - start)
