@@ -54,7 +54,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _check_kind(raw: dict[str, Any], file: Path) -> None:
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+    from transformers import CONFIG_MAPPING
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     if raw.get("auto_map"):
@@ -62,8 +62,8 @@ def _check_kind(raw: dict[str, Any], file: Path) -> None:
     kind = raw.get("model_type")
     if kind is None:
         raise BuildError(f"{file}: lacks model_type")
-    if kind not in CONFIG_MAPPING_NAMES:
-        near = difflib.get_close_matches(str(kind), CONFIG_MAPPING_NAMES, n=3, cutoff=0.5)
+    if kind not in CONFIG_MAPPING:
+        near = difflib.get_close_matches(str(kind), list(CONFIG_MAPPING), n=3, cutoff=0.5)
         raise BuildError(
             f"{file}: model_type {kind!r} is unknown to transformers; near names: {', '.join(near) or '-'}"
         )

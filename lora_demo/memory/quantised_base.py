@@ -58,7 +58,7 @@ def refuse_unsupported(kind: str, on_prompts: bool, base: BaseName) -> None:
 
 
 def _four_bit(linear: nn.Linear) -> nn.Module:
-    from bitsandbytes.nn import Linear4bit, Params4bit
+    from bitsandbytes.nn.modules import Linear4bit, Params4bit
 
     settings: dict[str, Any] = {"quant_type": "nf4", "compress_statistics": True}
     count, dtype = linear.weight.numel(), linear.weight.dtype
@@ -74,13 +74,13 @@ def _four_bit(linear: nn.Linear) -> nn.Module:
 
 
 def _eight_bit(linear: nn.Linear) -> nn.Module:
-    from bitsandbytes.nn import Int8Params, Linear8bitLt
+    from bitsandbytes.nn.modules import Int8Params, Linear8bitLt
 
     packed = Linear8bitLt(
         linear.in_features, linear.out_features, bias=False, has_fp16_weights=False, threshold=6.0, device="meta"
     )
     data = torch.empty(linear.weight.shape, dtype=torch.int8, device="meta")
-    packed.weight = Int8Params(data, requires_grad=False, has_fp16_weights=False)
+    packed.weight = Int8Params(data, requires_grad=False, has_fp16_weights=False)  # pyright: ignore[reportCallIssue]
     packed.register_buffer("row_scales", torch.empty(linear.out_features, device="meta"), persistent=False)
     return _with_product(packed, linear, _EightBitProduct.apply, packed.weight)
 

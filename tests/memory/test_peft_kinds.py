@@ -8,7 +8,6 @@ from typing import Any
 
 import peft
 import pytest
-import torch
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -72,5 +71,5 @@ def trained_by_peft(folder: Path) -> int:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = peft.get_peft_model(base.to(torch.bfloat16), peft.PeftConfig.from_peft_type(**copy.deepcopy(entries)))
+        model = peft.get_peft_model(base.bfloat16(), peft.PeftConfig.from_peft_type(**copy.deepcopy(entries)))
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

@@ -126,7 +126,8 @@ def _profiled_peak(model: nn.Module, inputs: torch.Tensor) -> int:
     held = inputs.nbytes + sum(parameter.nbytes for parameter in model.parameters())
     with torch.profiler.profile(profile_memory=True, activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         model(inputs).sum().backward()
-    changes = [event.nbytes() for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
+    results: Any = profile.profiler
+    changes = [event.nbytes() for event in results.kineto_results.events() if event.name() == "[memory]"]
     live = peak = held
     for change in changes:
         live += change
