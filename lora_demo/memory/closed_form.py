@@ -44,7 +44,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-Terms = dict[str, dict[str, float]]
+Number = int | float
+Terms = dict[str, dict[str, Number]]
 FILE = Path(__file__).with_name("closed_form.json")
 SCHEMA = 2
 TARGETS = {
@@ -111,7 +112,7 @@ class Estimate:
     parts: dict[str, int]
 
 
-def variables(model: Dimensions, request: Request) -> dict[str, float]:
+def variables(model: Dimensions, request: Request) -> dict[str, Number]:
     """Value of every variable. Raises OutOfForm for rows too short to hold a picture and a word after it."""
     picture = model.image.get("positions", 0)
     rows = request.supervised or request.length - 1 - picture
@@ -119,7 +120,7 @@ def variables(model: Dimensions, request: Request) -> dict[str, float]:
         raise OutOfForm(
             f"length={request.length}: the picture takes {picture} positions of it; use {picture + 2} or more"
         )
-    values: dict[str, float] = {
+    values: dict[str, Number] = {
         "L": model.layers,
         "h": model.hidden,
         "f": model.intermediate,
@@ -147,7 +148,7 @@ def indicators(targets: Sequence[str], tied: bool) -> dict[str, int]:
     }
 
 
-def _trainable(model: Dimensions, request: Request, values: Mapping[str, float]) -> dict[str, float]:
+def _trainable(model: Dimensions, request: Request, values: Mapping[str, Number]) -> dict[str, Number]:
     if request.method == "full":
         return {
             "P": base_parameters(model) + model.image.get("trained", 0),
@@ -173,7 +174,7 @@ def linear_parameters(model: Dimensions) -> int:
     return model.layers * (2 * h * q + 2 * h * k + 3 * h * model.intermediate)
 
 
-def value(monomial: str, values: Mapping[str, float]) -> float:
+def value(monomial: str, values: Mapping[str, Number]) -> Number:
     """A product of variables."""
     return math.prod(values[name] for name in monomial.split("*"))
 
@@ -237,7 +238,7 @@ def _variant(name: str) -> Mapping[str, Terms]:
     return variants[name]
 
 
-def at(point: str, terms: Terms, request: Request, values: Mapping[str, float]) -> dict[str, float]:
+def at(point: str, terms: Terms, request: Request, values: Mapping[str, Number]) -> dict[str, Number]:
     parts = {
         kind: sum(bytes_ * value(name, values) for name, bytes_ in terms.get(kind, {}).items()) for kind in COUNTED
     }
@@ -248,7 +249,7 @@ def at(point: str, terms: Terms, request: Request, values: Mapping[str, float]) 
     return parts
 
 
-def counted(model: Dimensions, request: Request) -> dict[str, float]:
+def counted(model: Dimensions, request: Request) -> dict[str, Number]:
     """Weights and the optimizer's state, which are there at every point."""
     width, trainable = trained_width(request), variables(model, request)["P"]
     total = base_parameters(model) + model.image.get("trained", 0) + model.image.get("frozen", 0)
@@ -273,20 +274,20 @@ def _optimizer(request: Request) -> dict[str, Any]:
     return optimizers[request.optimizer]
 
 
-def _base(request: Request) -> dict[str, float]:
+def _base(request: Request) -> dict[str, Number]:
     bases = data()["bases"]
     if request.base not in bases:
         raise OutOfForm(f"base {request.base!r}: the closed form has {', '.join(bases)}")
     return bases[request.base]
 
 
-def _unpacked(model: Dimensions, request: Request) -> float:
+def _unpacked(model: Dimensions, request: Request) -> Number:
     """The copy that is made of a packed layer's weight to multiply by it; the largest layer's."""
     widest = max(model.intermediate, model.heads * model.head_dim)
     return 0 if request.method == "full" else _base(request)["copy"] * model.hidden * widest
 
 
-def _sharded(parts: dict[str, float], request: Request, model: Dimensions) -> dict[str, float]:
+def _sharded(parts: dict[str, Number], request: Request, model: Dimensions) -> dict[str, Number]:
     """FSDP on paper: weights, gradients and optimizer state divided by N, two layers gathered at a time."""
     if request.shards == 1:
         return parts

@@ -81,6 +81,7 @@ def _solve(point: str, cases: Mapping[tuple[tuple[str, ...], bool], Formula]) ->
     terms = sorted(set().union(*cases.values()))
     wanted = np.array([[one.get(term, 0.0) for term in terms] for one in cases.values()])
     formula: Formula = {}
+    names, solution = (), np.empty((0, 0))
     for names, matrix in _indicators([indicators(targets, tied) for targets, tied in cases]):
         solution = np.linalg.lstsq(matrix, wanted, rcond=None)[0]
         exact = np.abs(matrix @ solution - wanted).max(axis=0) < EXACT

@@ -69,7 +69,7 @@ class LabelledTracker(StorageTracker):
     def _remember_origin(self) -> None:
         place = self._module(), self.phase
         # The operation's own node took the last number given out; without one, the number stays with its owner.
-        number = torch._C._autograd._get_sequence_nr() - 1
+        number = torch._C._autograd._get_sequence_nr() - 1  # type: ignore[attr-defined]  # not in the stubs
         self._origins.setdefault(number, f"{place[0]}#{self._operations[place]}")
         self._operations[place] += 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import nn
@@ -52,6 +53,6 @@ def probe_subject(family: str, layers: int, *, tied: bool) -> Subject:
     config = symbols.probe(family, layers, tied=tied)
     with torch.device("meta"):
         if family != "gemma":
-            return TextSubject(build_llm(config).to(torch.bfloat16).train())
+            return TextSubject(cast(nn.Module, build_llm(config)).to(torch.bfloat16).train())
         splice = replace(MGM_NANO.splice, max_length=symbols.LENGTH)
         return WithoutPicture(MGMSubject(MGM(replace(MGM_NANO, llm=config, splice=splice)).to(torch.bfloat16)))

@@ -37,7 +37,7 @@ class Evaluation:
 
 def read_back(found: Mapping[str, Any] | None) -> Evaluation | None:
     """What `to_json` wrote."""
-    return found and Evaluation(**found)
+    return Evaluation(**found) if found else None
 
 
 @torch.no_grad()
