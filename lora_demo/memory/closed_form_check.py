@@ -29,7 +29,8 @@ def draw(source: random.Random) -> tuple[str, Request]:
         rank=source.choice((4, 8, 16, 32, 64, 128)),
         targets=source.choice(TARGETS) if method == "lora" else ALL,
         batch=source.randint(1, 6),
-        length=source.randint(600, 2048),
+        # Long enough for a picture and the most supervised positions after it.
+        length=source.randint(900, 2048),
         supervised=source.choice((None, source.randint(16, 256))),
         checkpointing=source.random() < 0.5,
         adapter_fp32=source.random() < 0.7,
