@@ -246,7 +246,10 @@ class Loop:
         try:
             checkpoint.save(self.checkpoints, name, self.bare, self.accelerator, self.progress)
         except checkpoint.CheckpointError as error:
-            raise TrainingStopped(f"step {self.progress.step}: {error}") from error
+            # A dead worker is told by a signal, wherever the loop stands: here it looks like a failed write.
+            reason = lost_worker(error.__cause__, self.engine.processes)
+            said = f"{reason}; {self._kept()}" if reason else error
+            raise TrainingStopped(f"step {self.progress.step}: {said}") from error
         if self.accelerator.is_main_process:
             checkpoint.prune(self.checkpoints, self.recipe.save.keep)
 

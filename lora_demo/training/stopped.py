@@ -62,7 +62,7 @@ def in_use() -> str:
     return f"peak until then {allocated / GIB:.2f} GiB allocated, {reserved / GIB:.2f} GiB reserved"
 
 
-def lost_worker(error: RuntimeError, processes: int) -> str | None:
+def lost_worker(error: BaseException | None, processes: int) -> str | None:
     """What a helper process's death looks like from here; None for any other error."""
     if _DATA_WORKER.search(str(error)):
         return (

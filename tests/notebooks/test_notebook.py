@@ -39,7 +39,7 @@ def _code(book):
 
 
 def test_the_sources_are_found():
-    assert "lora_from_scratch" in [source.stem for source in SOURCES]
+    assert [source.stem for source in SOURCES] == ["lora_from_scratch", "where_24_gb_go"]
 
 
 @pytest.mark.timeout(900)

@@ -107,8 +107,8 @@ STORAGE = (
     Mutant(
         "keys-and-values-swapped",
         "prefix",
-        "for layer, (keys, values) in enumerate(self()):",
-        "for layer, (values, keys) in enumerate(self()):",
+        "for layer, (keys, values) in enumerate(entries):",
+        "for layer, (values, keys) in enumerate(entries):",
         "前缀的键和值放反了",
         "The prefix's keys and values are swapped",
         ("形状相同，查不出来", "the shapes agree, nothing complains"),
