@@ -129,7 +129,7 @@ def _fitcheck(content: Content) -> dict[str, float]:
     return {name: run["memory_mib"]["total"] * 2**20 for name, run in runs.items()}
 
 
-def _against(said: float | None, measured: float) -> str:
+def _against(said: int | float | None, measured: int | float) -> str:
     return "–" if said is None else f"{said / GB:.1f} GB ({100 * (said / measured - 1):+.0f}%)"
 
 

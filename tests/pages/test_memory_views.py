@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from lora_demo.pages import memory_views
+from lora_demo.pages import content, memory_views
 from lora_demo.results.paths import project_root
 
-CONTENT: Any = SimpleNamespace(root=project_root())
+CONTENT = content.load(project_root())
 
 
 def samples(record: str) -> dict[str, Any]:
