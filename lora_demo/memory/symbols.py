@@ -57,7 +57,7 @@ def probe(family: str, layers: int, *, tied: bool) -> LLMConfig:
     )
 
 
-def read(nbytes: int) -> tuple[str, float]:
+def read(nbytes: int) -> tuple[str, int | float]:
     """(monomial, bytes per monomial): 2 * B*T*h for a bf16 tensor of that shape; "1" for a few bytes."""
     found: list[str] = []
     rest = nbytes

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -36,21 +37,24 @@ from lora_demo.models.presets import PRESETS, language_model_of
 from lora_demo.results.paths import records_dir
 from lora_demo.results.record import Record
 
-requests = st.builds(
-    Request,
-    method=st.sampled_from(["full", "lora"]),
-    rank=st.integers(1, 256),
-    targets=st.lists(st.sampled_from(ALL), min_size=1, unique=True).map(tuple),
-    batch=st.integers(1, 16),
-    length=st.integers(600, 4096),
-    supervised=st.one_of(st.none(), st.integers(1, 500)),
-    checkpointing=st.booleans(),
-    adapter_fp32=st.booleans(),
-    optimizer=st.sampled_from(["foreach", "for-loop", "fused", "adamw8bit"]),
-    base=st.sampled_from(["bf16", "nf4", "int8"]),
-    shards=st.sampled_from([1, 2, 8]),
+# Words and numbers only: the shape checker looks at a random element of a tuple, which Hypothesis minds in a strategy.
+requests = st.fixed_dictionaries(
+    {
+        "method": st.sampled_from(["full", "lora"]),
+        "rank": st.integers(1, 256),
+        "targets": st.lists(st.sampled_from(ALL), min_size=1, unique=True).map(tuple),
+        "batch": st.integers(1, 16),
+        "length": st.integers(600, 4096),
+        "supervised": st.one_of(st.none(), st.integers(1, 500)),
+        "checkpointing": st.booleans(),
+        "adapter_fp32": st.booleans(),
+        "optimizer": st.sampled_from(["foreach", "for-loop", "fused", "adamw8bit"]),
+        "base": st.sampled_from(["bf16", "nf4", "int8"]),
+        "shards": st.sampled_from([1, 2, 8]),
+    }
 )
-models = st.sampled_from(sorted(data()["models"]))
+# Rows of mgm-nano end at 256 positions, shorter than those drawn here.
+models = st.sampled_from(sorted(set(data()["models"]) - {"mgm-nano"}))
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +89,8 @@ def test_a_drawn_setting_is_traced_again() -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(models, requests)
-def test_parts_add_up_and_nothing_is_negative(model: str, request: Request) -> None:
-    found = estimate(model_dimensions(model), request)
+def test_parts_add_up_and_nothing_is_negative(model: str, drawn: dict[str, Any]) -> None:
+    found = estimate(model_dimensions(model), Request(**drawn))
     assert set(found.parts) == set(KINDS)
     assert sum(found.parts.values()) == found.peak
     # What one picture adds or takes at a point is rounded; a few bytes below nothing are nothing.
@@ -95,7 +99,8 @@ def test_parts_add_up_and_nothing_is_negative(model: str, request: Request) -> N
 
 @settings(deadline=None, max_examples=60)
 @given(models, requests, st.sampled_from(["batch", "length", "rank"]))
-def test_the_peak_never_shrinks_with_batch_length_or_rank(model: str, request: Request, axis: str) -> None:
+def test_the_peak_never_shrinks_with_batch_length_or_rank(model: str, drawn: dict[str, Any], axis: str) -> None:
+    request = Request(**drawn)
     more = replace(request, **{axis: getattr(request, axis) + 1})
     assert estimate(model_dimensions(model), more).peak >= estimate(model_dimensions(model), request).peak
 
@@ -154,6 +159,8 @@ def test_sizes_of_the_probe_factor_into_one_product() -> None:
     source = random.Random(1)
     for _ in range(300):
         names = source.sample(["h", "f", "V", "r", "q", "k", "heads"], source.choice((1, 2)))
+        if set(names) == {"heads", "k"}:
+            continue  # heads * kv_heads * head_dim reads as q times a number; no tensor of a decoder has that shape
         rows = source.choice(([], ["B", "T"]))
         nbytes = source.choice((1, 2, 4, 8))
         size = nbytes
@@ -166,7 +173,7 @@ def test_sizes_of_the_probe_factor_into_one_product() -> None:
 
 
 def test_a_point_of_a_deeper_model_follows_from_the_shallow_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The formulas of five layers, evaluated at seven, are what seven layers have alive: byte for byte."""
+    """The formulas of the few layers traced, evaluated at seven, are what seven layers have alive: byte for byte."""
     variant, targets = Variant("llama", "lora", True, False, False), ("q_proj", "down_proj")
     formulas = points.points(variant, targets, tied=True)
     monkeypatch.setattr(points, "LAYERS", 7)
@@ -180,7 +187,7 @@ def test_a_point_of_a_deeper_model_follows_from_the_shallow_probe(monkeypatch: p
 
         return sum(bytes_ * value(monomial, values) for (_, monomial), bytes_ in formula.items())
 
-    assert len(formulas) == len(deeper) >= 400
+    assert len(formulas) == len(deeper) >= 250
     assert all(bytes_at(formulas[name]) == bytes_at(deeper[name]) for name in formulas)
 
 
