@@ -28,6 +28,8 @@ COUNTED: tuple[Kind, ...] = ("gradients", "activations", "logits", "temporaries"
 PHASES = ("forward", "backward")
 """Clipping and the update follow from counts as well; the batch itself is too small to count."""
 LAYERS, BETWEEN = 3, 1
+"""Layers of the probe, and the one read for all between first and last. Known: with a single one between, what the last
+layer's forward finds alive is counted up to 3 % high; no step peaks there."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ devices by arithmetic (`shards`); kernels of bitsandbytes as described in `quant
 from __future__ import annotations
 
 import time
+import warnings
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
@@ -123,7 +124,9 @@ def _traced(subject: Subject, setting: Setting, steps: int, tracker: StorageTrac
     _save(subject, setting)
     trainable = sum(p.numel() for p in subject.model.parameters() if p.requires_grad)
     handles = watch_model(tracker, subject.model)
-    with tracker, cuda_kernels(), stepping():
+    with tracker, cuda_kernels(), stepping(), warnings.catch_warnings():
+        # The hooks are the tracker's own, and it does without those that PEFT passes by.
+        warnings.filterwarnings("ignore", message="One of the base layers adapted with .* hooks set")
         _run(setting, subject, tracker, steps)
     for handle in handles:
         handle.remove()

@@ -31,7 +31,7 @@ class Drill:
     fits: bool
     cards: int = 1
 
-    def left(self) -> float:
+    def left(self) -> int | float:
         """Bytes left on the card, or missing where it does not fit."""
         left = self.cards * card(self.card).visible - self.need()
         if (left >= 0) != self.fits:
