@@ -13,6 +13,7 @@ pytestmark = pytest.mark.browser
 HOME_BUDGET = 500_000
 
 
+@pytest.mark.timeout(1200)  # three hundred pages and more
 def test_no_page_asks_another_host_and_none_fails(browser: Browser, site: Site) -> None:
     """Every page of the sitemap and the 404 page, with every request they make and every error they report."""
     context = browser.new_context()

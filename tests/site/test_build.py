@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.site_plugin import ROOT, Site
 
 SECONDS = 15
@@ -16,6 +18,7 @@ def test_both_languages_build_without_a_warning(site: Site) -> None:
     assert [line for line in site.log.splitlines() if "WARNING" in line or "ERROR" in line] == []
 
 
+@pytest.mark.slow  # on an idle machine; 17 s on a busy one
 def test_cold_build_stays_within_its_budget(site: Site) -> None:
     # CPU time, so that a busy machine does not fail it. The languages are built beside each other, so on two idle cores
     # the slower one's is the waiting time.
