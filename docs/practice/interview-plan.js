@@ -97,7 +97,9 @@ function turn(bank, { seed, role, level, asked }) {
   const rest = bank.filter(({ id, kind }) => kind !== "behaviour" && !asked.some(one => one.id === id));
   const fitting = rest.filter(question => suits(question, level));
   // A long interview can use up what fits.
-  const open = fitting.length ? fitting : rest;
+  const left = fitting.length ? fitting : rest;
+  const broad = asked.length ? [] : left.filter(({ topic }) => topic === "principles");
+  const open = broad.length ? broad : left;
   const used = asked.map(({ id }) => bank.find(question => question.id === id)?.topic);
   const weights = open.map(question => weight(question, role, level, used, asked.length));
   const random = drawn(seed + 7919 * asked.length);
@@ -123,7 +125,7 @@ function suits(question, level) {
  */
 function weight({ topic, level: own, asked }, role, level, used, count) {
   const often = 1 + asked;
-  if (!count) return topic === "principles" ? often : 0.01 * often;
+  if (!count) return often;
   const fresh = 1 / (1 + 3 * used.filter(one => one === topic).length);
   // Later questions come from the level that is applied for.
   const fitting = own === level ? 1 + Math.min(count, 6) / 2 : 1;

@@ -52,13 +52,14 @@ export async function begin(view) {
     notices.append(shown);
     if (kind === "note") setTimeout(() => shown.remove(), NOTE);
   };
-  addEventListener("unhandledrejection", event => notice(say("unexpected", String(event.reason?.message ?? event.reason)), "warning"));
   try {
     const [bank, store] = await Promise.all([loadBank(`${app}questions.${lang}.json`), opened]);
     const rescue = () => h("button", { type: "button", "data-act": "rescue", onclick: () => give(store) }, say("export"));
     store.onTrouble = trouble => notice(say(trouble), "warning", FLEETING.includes(trouble) ? rescue() : undefined);
     store.troubles.forEach(store.onTrouble);
     await view({ main, root, lang, say, bank, store, notice });
+    // Only from here on: what fails above is told below, once.
+    addEventListener("unhandledrejection", event => notice(say("unexpected", String(event.reason?.message ?? event.reason)), "warning"));
     main.dataset.ready = "";
     performance.mark("practice-ready");
     const state = h("p", { class: "offline-state" });

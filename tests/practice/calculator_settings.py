@@ -124,12 +124,14 @@ def _one(source: random.Random, presets: dict[str, Dims], method: str) -> Settin
 
 def _dims(source: random.Random) -> Dims:
     kv = source.choice([1, 2, 4, 8])
+    heads = kv * source.choice([1, 2, 4, 7])
     return {
         "vocab": source.randint(100, 300_000),
-        "hidden": source.randint(16, 6144),
+        # transformers refuses a width that its heads do not divide.
+        "hidden": heads * source.randint(-(-16 // heads), 6144 // heads),
         "intermediate": source.randint(16, 20_000),
         "layers": source.randint(1, 96),
-        "heads": kv * source.choice([1, 2, 4, 7]),
+        "heads": heads,
         "kvHeads": kv,
         "headDim": 2 * source.randint(4, 128),
         "tied": source.random() < 0.5,

@@ -17,9 +17,9 @@ pytestmark = pytest.mark.browser
 DRAWS = 220
 IN_THE_PAGE = """
 async settings => {
-  const at = name => import(`../../app/calculator-${name}.js`);
+  const at = name => import(`/app/calculator-${name}.js`);
   const [{ result }, { MODELS }, { toQuery, fromQuery }] = await Promise.all(["result", "models", "state"].map(at));
-  const form = await (await fetch("../../app/closed-form.json")).json();
+  const form = await (await fetch("/app/closed-form.json")).json();
   return settings.map(one => {
     const given = { ...one, dims: one.dims ?? MODELS[one.model] };
     const { counted, memory } = result(given, form);
@@ -72,10 +72,9 @@ def dimensions(settings: dict[str, Any]) -> closed_form.Dimensions:
 
 
 def presets(page: Page) -> dict[str, dict[str, Any]]:
-    return page.evaluate("import('../../app/calculator-models.js').then(({ MODELS }) => MODELS)")
+    return page.evaluate("import('/app/calculator-models.js').then(({ MODELS }) => MODELS)")
 
 
-@pytest.mark.slow  # owed: its drawn settings are not all models, run by name
 def test_counts_and_peaks_equal_python_over_drawn_settings(visitor: Visitor) -> None:
     page = visitor.open("calculator")
     known = presets(page)
@@ -95,7 +94,6 @@ def test_counts_and_peaks_equal_python_over_drawn_settings(visitor: Visitor) -> 
     assert peaks >= 30
 
 
-@pytest.mark.slow  # owed: its drawn settings are not all models, run by name
 def test_the_page_shows_what_its_address_says(visitor: Visitor) -> None:
     """A shared link gives the same result in either language, and every control writes to the address."""
     page = visitor.open("calculator")
@@ -159,7 +157,7 @@ def test_the_drill_keeps_the_time_and_shows_the_way(visitor: Visitor) -> None:
     page.clock.install()
     visitor.go(page, page_path("calculator", "en") + "?drill=11")
     asked = page.locator(".drill-ask").inner_text()
-    truth = page.evaluate("import('../../../app/calculator-drill.js').then(({ drill }) => drill(11))")
+    truth = page.evaluate("import('/app/calculator-drill.js').then(({ drill }) => drill(11))")
     assert truth["ask"]["en"] == asked
     page.locator(".drill-begin").click()
     page.clock.run_for(31_000)

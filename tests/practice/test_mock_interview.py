@@ -50,7 +50,6 @@ def held(page: Page, seconds: int = 130) -> list[str]:
     return names
 
 
-@pytest.mark.slow  # not steady yet: run by name
 def test_a_whole_interview(visitor: Visitor) -> None:
     page = setting_out(visitor)
     page.locator("[data-act=begin]").click()

@@ -203,7 +203,7 @@ def test_the_page_says_so_where_it_cannot_work(visitor: Visitor) -> None:
     broken = visitor.profile().new_page()
     broken.route("**/questions.zh.json", lambda route: route.abort())
     broken.goto(visitor.address + page_path("cards"))
-    expect(broken.locator(".notice-warning").first).to_contain_text("题目没加载出来")
+    expect(broken.locator(".notice-warning")).to_contain_text("题目没加载出来")
     assert broken.locator(READY).count() == 0
     assert [fault for fault in visitor.faults if "questions.zh.json" in fault or "raised" in fault]
     visitor.faults.clear()
