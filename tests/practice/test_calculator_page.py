@@ -34,7 +34,8 @@ async settings => {
 def peak(settings: dict[str, Any]) -> closed_form.Estimate | None:
     """Python's own closed form for the calculator's settings; None where there is none."""
     method = "lora" if settings["method"] == "qlora" else settings["method"]
-    if method not in ("lora", "full"):
+    # The form knows no normalised queries and keys.
+    if method not in ("lora", "full") or settings["dims"].get("normed"):
         return None
     request = closed_form.Request(
         method=method,
