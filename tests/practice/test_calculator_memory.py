@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from lora_demo.memory.closed_form import FILE, Dimensions, OutOfForm, Request, data, estimate, model_dimensions
+from lora_demo.memory.closed_form import FILE
+from tests.practice.calculator_form import expected_memory
 from tests.practice.calculator_settings import Settings, drawn
 from tests.practice.conftest import ROOT, Run
 from tests.practice.visitor import Visitor
@@ -19,48 +20,6 @@ IN_PAGE = """async ([folder, drawn]) => {
   const form = await (await fetch(`${folder}closed-form.json`)).json();
   return drawn.map(settings => result(settings, form).memory);
 }"""
-
-
-def in_python(settings: Settings) -> dict[str, Any] | None:
-    """What the closed form says about the calculator's settings; None where it says nothing."""
-    dims = settings["dims"]
-    if dims.get("normed"):
-        return None
-    name, method = settings["model"], settings["method"]
-    try:
-        found = estimate(
-            model_dimensions(name) if name in data()["models"] else shape(dims),
-            Request(
-                method="lora" if method == "qlora" else method,
-                rank=settings["size"],
-                targets=tuple(settings["targets"]),
-                batch=settings["batch"],
-                length=settings["length"],
-                supervised=settings["logits"] or None,
-                checkpointing=settings["checkpointing"],
-                adapter_fp32=settings["adapter"] == "float32",
-                optimizer=settings["optimizer"],
-                base="nf4" if method == "qlora" else "bf16",
-            ),
-        )
-    except OutOfForm:
-        return None
-    return {"point": found.point, "peak": found.peak, "parts": found.parts}
-
-
-def shape(dims: Mapping[str, Any]) -> Dimensions:
-    return Dimensions(
-        family="llama",
-        layers=dims["layers"],
-        hidden=dims["hidden"],
-        intermediate=dims["intermediate"],
-        heads=dims["heads"],
-        kv_heads=dims["kvHeads"],
-        head_dim=dims["headDim"],
-        vocabulary=dims["vocab"],
-        tied=dims["tied"],
-        biases=dims["layers"] * (dims["heads"] + 2 * dims["kvHeads"]) * dims["headDim"] if dims.get("biased") else 0,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +41,7 @@ def settings(presets: dict[str, Any]) -> list[Settings]:
 def agree(found: list[dict[str, Any] | None], settings: list[Settings]) -> None:
     for one, memory in zip(settings, found, strict=True):
         said = None if memory is None else {key: memory[key] for key in ("point", "peak", "parts")}
-        assert said == in_python(one), one
+        assert said == expected_memory(one), one
     known = [memory for memory in found if memory is not None]
     assert len(known) >= ENOUGH
     assert all(sum(memory["parts"].values()) == memory["peak"] for memory in known)

@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from lora_demo.memory import closed_form
-from tests.practice.calculator_settings import OWN, drawn, expected_count
+from tests.practice.calculator_form import expected_memory
+from tests.practice.calculator_settings import drawn, expected_count
 from tests.practice.visitor import READY, Visitor, page_path
 
 pytestmark = pytest.mark.browser
@@ -31,47 +31,6 @@ async settings => {
 """
 
 
-def peak(settings: dict[str, Any]) -> closed_form.Estimate | None:
-    """Python's own closed form for the calculator's settings; None where there is none."""
-    method = "lora" if settings["method"] == "qlora" else settings["method"]
-    # The form knows no normalised queries and keys.
-    if method not in ("lora", "full") or settings["dims"].get("normed"):
-        return None
-    request = closed_form.Request(
-        method=method,
-        rank=settings["size"],
-        targets=tuple(settings["targets"]),
-        batch=settings["batch"],
-        length=settings["length"],
-        supervised=settings["logits"] or None,
-        checkpointing=settings["checkpointing"],
-        adapter_fp32=settings["adapter"] == "float32",
-        optimizer=settings["optimizer"],
-        base="nf4" if settings["method"] == "qlora" else "bf16",
-    )
-    try:
-        return closed_form.estimate(dimensions(settings), request)
-    except closed_form.OutOfForm:
-        return None
-
-
-def dimensions(settings: dict[str, Any]) -> closed_form.Dimensions:
-    name, dims = settings["model"], settings["dims"]
-    if name != OWN and name in closed_form.data()["models"]:
-        return closed_form.model_dimensions(name)
-    return closed_form.Dimensions(
-        family="llama",
-        layers=dims["layers"],
-        hidden=dims["hidden"],
-        intermediate=dims["intermediate"],
-        heads=dims["heads"],
-        kv_heads=dims["kvHeads"],
-        head_dim=dims["headDim"],
-        vocabulary=dims["vocab"],
-        tied=dims["tied"],
-    )
-
-
 def presets(page: Page) -> dict[str, dict[str, Any]]:
     return page.evaluate("import('/app/calculator-models.js').then(({ MODELS }) => MODELS)")
 
@@ -86,11 +45,11 @@ def test_counts_and_peaks_equal_python_over_drawn_settings(visitor: Visitor) -> 
     for given, shown in zip(settings, found, strict=True):
         assert shown["trained"] == expected_count(given, given["dims"]), given
         assert shown["same"], shown["query"]
-        estimate = peak(given)
-        assert shown["peak"] == (estimate and estimate.peak), given
-        if estimate:
+        wanted = expected_memory(given)
+        assert shown["peak"] == (wanted and wanted["peak"]), given
+        if wanted:
             peaks += 1
-            assert shown["parts"] == pytest.approx(estimate.parts, abs=1), given
+            assert shown["parts"] == pytest.approx(wanted["parts"], abs=1), given
             assert sum(shown["parts"].values()) == shown["peak"]
     assert peaks >= 30
 
@@ -99,7 +58,7 @@ def test_the_page_shows_what_its_address_says(visitor: Visitor) -> None:
     """A shared link gives the same result in either language, and every control writes to the address."""
     page = visitor.open("calculator")
     known = presets(page)
-    for given in [one for one in drawn(7, 60, known) if peak(one)][:3]:
+    for given in [one for one in drawn(7, 60, known) if expected_memory(one)][:3]:
         [wanted] = page.evaluate(IN_THE_PAGE, [given])
         for lang in ("zh", "en"):
             visitor.go(page, f"{page_path('calculator', lang)}?{wanted['query']}")
