@@ -91,7 +91,7 @@ def rank_cost(adapter: str, rank: int) -> int:
 
 @predicted(
     "mgm2b.rank_matters.{adapter}",
-    unit="rank",
+    unit="1",
     title=both(
         "从哪个 r 起，峰值比 r=8 高一成（{adapter}，T=1024）",
         "the rank from which the peak is a tenth above r=8's ({adapter}, T=1024)",
@@ -135,7 +135,7 @@ def batch_peak(way: str, batch: int) -> int:
 
 @predicted(
     "mgm2b.fits_4090.{way}",
-    unit="tokens",
+    unit="1",
     title=both("4090 上最长能到多少（按分配的峰值）：{way}", "longest row on a 4090 by allocated bytes: {way}"),
     over={"way": WAYS},
     words={"way": WORDS},
@@ -148,7 +148,7 @@ def fits_4090(way: str) -> int:
 
 @predicted(
     "mgm2b.notes_length.{claim}.b{batch}",
-    unit="tokens",
+    unit="1",
     title=both(
         "笔记里的数对应的长度：{claim}，batch {batch}",
         "the length at which the notes' figure comes out: {claim}, batch {batch}",
@@ -173,7 +173,7 @@ def notes_length(claim: str, batch: int) -> int:
 
 @predicted(
     "mgm2b.logits_rule.{way}",
-    unit="tokens",
+    unit="1",
     title=both(
         "从哪个长度起，峰值里 logits 超过激活：{way}，所有位置都算",
         "the length from which logits exceed activations at the peak: {way}, whole logits",
