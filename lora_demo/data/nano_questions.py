@@ -15,6 +15,11 @@ from lora_demo.data.nano_grid import CLASSES, COLUMNS, EMPTY, ROWS, Family
 
 Cells = Sequence[int]
 """Nine digits in reading order, EMPTY where there is none."""
+ROW_WORDS = ("top", "middle", "bottom")
+COLUMN_WORDS = ("left", "centre", "right")
+"""No word names a row and a column: `middle` for both makes two places of one word, which a small model mixes up."""
+TOLD = 2
+"""Cells of a picture that are told besides the questions; every picture has at least three."""
 
 
 @dataclass(frozen=True)
@@ -81,35 +86,37 @@ def _pick(pool: list[Question], count: int, asked: dict[tuple[str, str], int], d
     return picked
 
 
-def describe(cells: Cells, dice: random.Random) -> Question:
-    """A caption: what stands in each of the nine cells, in an order of its own.
+def tell(cells: Cells, dice: random.Random) -> list[Question]:
+    """TOLD single cells of a picture, asked for by place and answered with place and digit; for training only.
 
-    For training only, as large models are aligned on captions before they are asked anything: nine answers in one row.
-    The order changes so that the place has to be read from its words, as in a question about one cell.
+    The digit follows its place immediately, so that the word just read is the one to look up; row and column come in
+    either order, so that both are. From there to answering with the digit alone is a small step.
     """
-    order = dice.sample(range(len(cells)), len(cells))
-    parts = (f"{place(index)} {_name(cells[index])}" for index in order)
-    return Question("describe", "What does the picture show?", ", ".join(parts))
+    filled = [index for index, digit in enumerate(cells) if digit != EMPTY]
+    return [
+        Question("tell", f"What is at the {place(i)}?", f" {' '.join(dice.sample(place(i).split(), 2))}{cells[i]}")
+        for i in dice.sample(filled, TOLD)
+    ]
 
 
 def _present(cells: Cells) -> list[int]:
     return [digit for digit in cells if digit != EMPTY]
 
 
-def _name(digit: int) -> str:
+def digit_word(digit: int) -> str:
+    """What stands in a cell, as an answer says it."""
     return "none" if digit == EMPTY else str(digit)
 
 
 def place(index: int) -> str:
-    """How people name a cell of a 3 x 3 grid: top left … middle … bottom right."""
-    row, column = ("top", "middle", "bottom")[index // COLUMNS], ("left", "middle", "right")[index % COLUMNS]
-    return row if row == column else f"{row} {column}"
+    """The name of a cell of a 3 x 3 grid by its row and column: top left … middle centre … bottom right."""
+    return f"{ROW_WORDS[index // COLUMNS]} {COLUMN_WORDS[index % COLUMNS]}"
 
 
 @kind(families="ab", answers=CLASSES + 1)
 def which(cells: Cells) -> Iterator[tuple[str, str]]:
     for index, digit in enumerate(cells):
-        yield f"Which digit is at the {place(index)}?", _name(digit)
+        yield f"Which digit is at the {place(index)}?", digit_word(digit)
 
 
 @kind(families="a", answers=7)

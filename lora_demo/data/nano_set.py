@@ -22,7 +22,7 @@ from lora_demo.data.collate import Batch, Collator, Sample
 from lora_demo.data.labels import Encoded, encode
 from lora_demo.data.nano_digits import Split
 from lora_demo.data.nano_grid import Family, Plan, draw, paint
-from lora_demo.data.nano_questions import Question, choose, describe
+from lora_demo.data.nano_questions import Question, choose, tell
 from lora_demo.data.template import IMAGE, NEWLINE, Turn
 from lora_demo.data.tokenizer import TextTokenizer
 from lora_demo.data.views import MEAN, STD, ViewMaker, Views
@@ -32,9 +32,9 @@ from lora_demo.results.store import write_atomically
 class NanoSet:
     """`images` pictures with `questions` questions each.
 
-    captions  adds to each picture a question whose answer names what stands in every cell; for training
-    rounds  questions per conversation: all of a picture's (default) share its image tokens and make training cheap;
-            1 asks each on its own, which is how a test asks
+    rounds    questions per conversation: all of a picture's (default) share its image tokens and make training cheap;
+              1 asks each on its own, which is how a test asks
+    told      adds what stands in some cells of each picture (`nano_questions.tell`), one per conversation; for training
     """
 
     def __init__(
@@ -47,20 +47,17 @@ class NanoSet:
         tokenizer: TextTokenizer,
         views: ViewMaker,
         rounds: int | None = None,
-        captions: bool = False,
+        told: bool = False,
         seed: int = 0,
     ) -> None:
-        each = questions + captions
-        self.rounds = rounds or each
-        if images < 1 or questions < 1 or each % self.rounds:
-            raise ValueError(f"{each} questions for {images} pictures cannot be cut into rounds of {self.rounds}")
+        self.rounds = rounds or questions
+        if images < 1 or questions < 1 or questions % self.rounds:
+            raise ValueError(f"{questions} questions for {images} pictures cannot be cut into rounds of {self.rounds}")
         self.plan: Plan = draw(images, split, family, seed)
         self.questions: list[list[Question]] = choose(self.plan.classes.tolist(), family, questions, seed)
-        if captions:
-            dice = random.Random(seed)
-            for cells, asked in zip(self.plan.classes.tolist(), self.questions, strict=True):
-                asked.append(describe(cells, dice))
-        self.per_image = each // self.rounds
+        self._conversations = questions // self.rounds
+        self.told: list[list[Question]] = self._tell(seed) if told else [[] for _ in self.questions]
+        self.per_image = self._conversations + len(self.told[0])
         self.name = f"nano-{family}-{split}-{seed}"
         self._tokenizer, self._views, self._known = tokenizer, views, {}
 
@@ -77,8 +74,14 @@ class NanoSet:
 
     def asked(self, index: int) -> list[Question]:
         """The questions of row `index`."""
-        start = index % self.per_image * self.rounds
-        return self.questions[self.picture_of(index)][start : start + self.rounds]
+        picture, place = divmod(index, self.per_image)
+        if place >= self._conversations:
+            return [self.told[picture][place - self._conversations]]
+        return self.questions[picture][place * self.rounds : (place + 1) * self.rounds]
+
+    def _tell(self, seed: int) -> list[list[Question]]:
+        dice = random.Random(seed)
+        return [tell(cells, dice) for cells in self.plan.classes.tolist()]
 
     def group(self, index: int) -> str:
         """The kind of the row's first question; evaluation reports accuracy by it."""

@@ -25,7 +25,7 @@ ANSWERS = ["yes", "no", "none", "user", "model"]
 WORDS = """
 which digit digits stands is are in the of a an and there row column how many what where at
 largest smallest sum number times most often even odd empty cells grid image picture
-left right above below top bottom middle corner than more or
+left right above below top bottom middle centre corner than more or
 rotated turned upside down degrees inverted inversion normal colour dark light black white noise noisy shifted
 does it this with first last between same each line all not how what which grey
 """

@@ -28,8 +28,9 @@ from lora_demo.models.mgm import MGM
 from lora_demo.models.presets import mgm_preset
 from lora_demo.models.projectors import PROJECTORS
 from lora_demo.models.tensor_files import CheckpointError
-from lora_demo.training.cell_lesson import CellLesson, fresh_model
+from lora_demo.training.cell_lesson import CellLesson
 from lora_demo.training.feature_files import CachedSource, FeatureFiles
+from lora_demo.training.fresh_weights import fresh_model
 from lora_demo.training.packed_base import attention_biases, pack
 from lora_demo.training.recipe import ModelPart, Recipe
 from lora_demo.training.recipe_data import CellData, DataPart, FolderData, NanoData, SyntheticData
@@ -135,7 +136,7 @@ def nano_set(
     images: int,
     questions: int,
     rounds: int | None = None,
-    captions: bool = False,
+    told: bool = False,
     seed: int = 0,
 ) -> NanoSet:
     """A nano data set in mgm-nano's sizes, with its tokenizer."""
@@ -148,7 +149,7 @@ def nano_set(
         tokenizer=tokenizer.nano(),
         views=views,
         rounds=rounds,
-        captions=captions,
+        told=told,
         seed=seed,
     )
 

@@ -20,7 +20,7 @@ class Part(BaseModel):
 class NanoData(Part):
     """Digit grids; `images` pictures with `questions` questions each, `rounds` of them in one conversation.
 
-    `captions` adds to each picture a question whose answer describes all of it.
+    `told` adds to each picture what stands in some of its cells (`nano_questions.tell`).
     With cache_features a picture's conversations come together and share its image tokens; `batch` counts pictures.
     """
 
@@ -29,7 +29,7 @@ class NanoData(Part):
     images: PositiveInt = 1000
     questions: PositiveInt = 6
     rounds: PositiveInt = 1
-    captions: bool = False
+    told: bool = False
     seed: int = 1
 
 

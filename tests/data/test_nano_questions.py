@@ -9,7 +9,7 @@ import pytest
 
 from lora_demo.data import nano_questions, tokenizer
 from lora_demo.data.nano_grid import EMPTY, draw
-from lora_demo.data.nano_questions import candidates, choose, describe, kinds
+from lora_demo.data.nano_questions import TOLD, candidates, choose, kinds, place, tell
 
 GRID = [7, EMPTY, 3, 3, EMPTY, EMPTY, 9, 0, 3]
 
@@ -20,9 +20,9 @@ def by_text(family):
 
 def test_answers_of_a_grid_read_by_hand():
     a, b = by_text("a"), by_text("b")
-    assert a["Which digit is at the top middle?"] == "none"
+    assert a["Which digit is at the top centre?"] == "none"
     assert a["Which digit is at the bottom left?"] == "9"
-    assert a["Which digit is at the middle?"] == "none"
+    assert a["Which digit is at the middle centre?"] == "none"
     assert a["How many digits are there?"] == "6"
     assert a["How many 3s are there?"] == "3"
     assert a["How many 8s are there?"] == "0"
@@ -34,14 +34,26 @@ def test_answers_of_a_grid_read_by_hand():
     assert b["Where is the largest digit?"] == "bottom left"
 
 
-def test_a_caption_names_every_cell_once_in_an_order_of_its_own():
-    answers = by_text("a")
-    captions = [describe(GRID, random.Random(seed)).answer.split(", ") for seed in range(4)]
-    for parts in captions:
-        said = dict(part.rsplit(" ", 1) for part in parts)
-        assert len(parts) == len(said) == len(GRID)
-        assert all(answers[f"Which digit is at the {spot}?"] == digit for spot, digit in said.items())
-    assert len({tuple(parts) for parts in captions}) == len(captions)
+def test_what_is_told_is_the_asked_cell_with_its_digit_in_either_order_of_row_and_column():
+    by_words = {frozenset(place(index).split()): digit for index, digit in enumerate(GRID)}
+    told = [tell(GRID, random.Random(seed)) for seed in range(20)]
+    last_words = set()
+    for questions in told:
+        assert len({question.text for question in questions}) == len(questions) == TOLD
+        for question in questions:
+            words, digit = question.answer[:-1].split(), question.answer[-1]
+            asked = question.text.removeprefix("What is at the ").rstrip("?").split()
+            assert sorted(asked) == sorted(words)
+            assert str(by_words[frozenset(words)]) == digit
+            last_words.add(words[1] in ("left", "centre", "right"))
+    assert last_words == {True, False}
+
+
+def test_every_place_has_two_words_and_no_word_names_a_row_and_a_column():
+    names = [place(index).split() for index in range(9)]
+    rows, columns = ({name[k] for name in names} for k in (0, 1))
+    assert len({tuple(name) for name in names}) == 9
+    assert (len(rows), len(columns), rows & columns) == (3, 3, set())
 
 
 def test_a_largest_digit_that_stands_twice_has_no_place():

@@ -51,13 +51,19 @@ def test_rows_and_pictures_belong_together():
     assert data.group(2) == data.questions[1][0].kind
 
 
-def test_captions_come_after_the_questions_of_their_picture():
-    plain, told = make(rounds=1), make(rounds=1, captions=True)
-    assert len(told) == len(plain) + told.pictures
-    assert [told.group(row) for row in range(len(told)) if row % 5 == 4] == ["describe"] * told.pictures
-    assert [questions[:4] for questions in told.questions] == plain.questions
-    with pytest.raises(ValueError, match="5 questions"):
-        make(rounds=2, captions=True)
+@pytest.mark.parametrize("rounds", [1, 4])
+def test_what_is_told_comes_after_the_questions_of_their_picture(rounds):
+    plain, told = make(rounds=rounds), make(rounds=rounds, told=True)
+    own, each = 4 // rounds, len(told) // told.pictures
+    assert each == own + len(told.told[0]) > own
+    for row in range(len(told)):
+        picture, place = divmod(row, each)
+        assert told.picture_of(row) == picture
+        if place < own:
+            assert told.asked(row) == plain.asked(picture * own + place)
+        else:
+            assert told.asked(row) == [told.told[picture][place - own]]
+            assert told.group(row) == "tell"
 
 
 def test_text_batches_are_the_batch_without_pictures():

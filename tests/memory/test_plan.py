@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from dataclasses import replace
 from itertools import pairwise
@@ -13,6 +15,7 @@ from lora_demo.commands import plan as command
 from lora_demo.memory.cards import CARDS, card
 from lora_demo.memory.closed_form import Dimensions, Request, estimate, model_dimensions
 from lora_demo.memory.plan import METHODS, Proposal, ladder, proposals, reserved
+from tests.unchecked import unchecked
 
 MGM = model_dimensions("mgm-2b")
 
@@ -77,15 +80,21 @@ def test_a_card_too_small_is_told_what_it_lacks(capsys: pytest.CaptureFixture[st
     assert all(not one["fits"] and "it lacks" in one["reason"] for one in told["proposals"])
 
 
-def test_the_first_proposal_is_confirmed_by_a_trace(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.run("mgm-2b", "8gb", 700, 32, trace=True, as_json=True) == 0
-    told = json.loads(capsys.readouterr().out)
+def test_the_first_proposal_is_confirmed_by_a_trace() -> None:
+    told = json.loads(unchecked(printed_plan, "mgm-2b", "8gb", 700, 32))
     first = told["proposals"][0]
     assert first["fits"]
     assert first["reason"].endswith("at batch 1")
     assert told["first_traced"] <= told["budget"]
     # The allowance covers what the allocator really reserved, and is no more than a quarter above it.
     assert told["first_traced"] <= first["needs"] <= 1.25 * told["first_traced"]
+
+
+def printed_plan(model: str, gpu: str, length: int, supervised: int) -> str:
+    """What the command prints as JSON, its first proposal traced."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert command.run(model, gpu, length, supervised, trace=True, as_json=True) == 0
+    return printed.getvalue()
 
 
 @pytest.mark.parametrize(

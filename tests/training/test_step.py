@@ -21,7 +21,7 @@ class Scalar(nn.Module):
 
     def forward(self, x, y, denominator):
         loss = (self.line(x)[:, 0] - y).square().sum() / denominator
-        return LessonOutput(loss, torch.zeros(1, 1, 1), torch.zeros(1, 1, 1))
+        return LessonOutput(loss, torch.zeros(1, 1, 1))
 
 
 def batch_of(rows: int, seed: int) -> MicroBatch:
