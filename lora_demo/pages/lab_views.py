@@ -52,24 +52,24 @@ def from_record(name: str) -> Callable[[View], Callable[[Content, str, str], str
 
 @from_record("nano-methods")
 def methods(samples: dict[str, Any], lang: str) -> str:
-    """One row per method: the command, accuracy on B and on A afterwards, trained parameters, CPU seconds."""
+    """One row per method: command, accuracy on B, on its new kinds of questions and on A, trained values, seconds."""
     base = samples["base"]
     heads = {
-        "zh": ("方法", "命令", "新任务 B", "旧任务 A", "可训练参数", "CPU 秒"),
-        "en": ("method", "command", "new task B", "old task A", "trained", "CPU seconds"),
+        "zh": ("方法", "命令", "新任务 B", "其中新题型", "旧任务 A", "可训练参数", "秒"),
+        "en": ("method", "command", "new task B", "its new kinds", "old task A", "trained", "seconds"),
     }[lang]
-    untouched = (_say(lang, "基座，没训过", "the base, untrained"), "–", *_accuracies(base), "0", "–")
+    untouched = (_say(lang, "基座，没训过", "the base, untrained"), "–", *_three(base), "0", "–")
     rows = [
         (
             METHODS[name][lang == "en"],
             f"`lora-demo train {name}`",
-            *_accuracies(found),
+            *_three(found),
             f"{found['trainable']:,}",
-            f"{found['cpu_seconds']:.0f}",
+            f"{found['seconds']:.0f}",
         )
         for name, found in sorted(samples["methods"].items(), key=lambda item: -item[1]["b"]["accuracy"])
     ]
-    return _table(heads, "llrrrr", [untouched, *rows])
+    return _table(heads, "llrrrrr", [untouched, *rows])
 
 
 @from_record("several-adapters")
@@ -108,6 +108,14 @@ def adaptive_rank(samples: dict[str, Any], lang: str) -> str:
     heads = {"zh": ("模块", "各层剩下的秩", "合计"), "en": ("module", "ranks left, by layer", "sum")}[lang]
     rows = [(f"`{kind}`", " · ".join(map(str, ranks)), str(sum(ranks))) for kind, ranks in by_kind.items()]
     return _table(heads, "lrr", rows)
+
+
+def _three(found: dict[str, Any]) -> list[str]:
+    """Accuracy on B, on the kinds of questions that A does not ask (their mean), and on A."""
+    new, old = _accuracies(found)
+    kinds = found["b"]["by_group"]
+    unseen = [share for kind, share in kinds.items() if kind not in found["a"]["by_group"]]
+    return [new, f"{100 * sum(unseen) / len(unseen):.1f}%", old]
 
 
 def _accuracies(found: dict[str, Any]) -> list[str]:

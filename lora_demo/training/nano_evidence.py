@@ -20,7 +20,7 @@ from lora_demo.training.sources import SeenSource, seen
 
 TEST_IMAGES = 400
 TEST_QUESTIONS = 5
-FINE_TUNING = ("nano-lora-b", "nano-full-b", "nano-lora", "nano-full")
+FINE_TUNING = ("nano-lora-b-long", "nano-full-b-long", "nano-lora", "nano-full")
 BASE = ("nano-towers", "nano-pretrain")
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 import torch
 from typer.testing import CliRunner
 
 from lora_demo.__main__ import app
+from lora_demo.data import nano_questions
 from lora_demo.lab import adaptive_rank, catalogue, nano_methods, quantised_base, several_adapters
 from lora_demo.lab.workshop import Workshop
 from lora_demo.methods import several
@@ -124,8 +126,15 @@ def test_the_methods_record_holds_the_bars():
     samples = recorded("nano-methods").samples
     assert list(samples["methods"]) == list(nano_methods.RECIPES)
     for name, found in samples["methods"].items():
-        assert found["cpu_seconds"] <= 2 * 60, name
-        assert found["b"]["accuracy"] > samples["base"]["b"]["accuracy"], f"{name} learns nothing"
+        assert found["seconds"] <= 60, name
+        # Overall the smallest methods may lose on old kinds of questions what they win on new ones.
+        assert new_kinds(found) > new_kinds(samples["base"]), f"{name} learns nothing"
+
+
+def new_kinds(judged: dict[str, Any]) -> float:
+    """Mean accuracy on the kinds of questions that only family B asks."""
+    kinds = set(nano_questions.kinds("b")) - set(nano_questions.kinds("a"))
+    return sum(judged["b"]["by_group"][kind] for kind in kinds) / len(kinds)
 
 
 @pytest.mark.slow

@@ -93,7 +93,7 @@ def test_features_kept_in_memory_change_nothing(model, a):
 def test_lora_learns_family_b(model, tmp_path):
     source = nano_evidence.held_out("b", model)
     before = evaluate(model, source, forward=FORWARD).accuracy
-    finished = run(recipe_files.load("nano-lora-b"), tmp_path / "run")
+    finished = run(recipe_files.load("nano-lora-b-long"), tmp_path / "run")
     after = evaluate(finished.model, source, forward=FORWARD).accuracy
     assert before <= 0.50
     assert after >= before + 0.20
