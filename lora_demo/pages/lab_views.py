@@ -101,12 +101,19 @@ def quantised_base(samples: dict[str, Any], lang: str) -> str:
 
 @from_record("adaptive-rank")
 def adaptive_rank(samples: dict[str, Any], lang: str) -> str:
-    """What AdaLoRA left, by kind of layer: ranks from the first layer to the last."""
+    """What AdaLoRA left, by kind of layer, first layer to last; then its accuracy and that of one rank for all."""
     by_kind: dict[str, list[int]] = {}
     for name, rank in samples["ranks"].items():
         by_kind.setdefault(name.rsplit(".", 1)[-1], []).append(rank)
     heads = {"zh": ("模块", "各层剩下的秩", "合计"), "en": ("module", "ranks left, by layer", "sum")}[lang]
     rows = [(f"`{kind}`", " · ".join(map(str, ranks)), str(sum(ranks))) for kind, ranks in by_kind.items()]
+    return f"{_table(heads, 'lrr', rows)}\n\n{_against_one_rank(samples, lang)}"
+
+
+def _against_one_rank(samples: dict[str, Any], lang: str) -> str:
+    heads = {"zh": ("平均秩相同", "任务 B", "任务 A"), "en": ("same mean rank", "task B", "task A")}[lang]
+    uniform = _say(lang, f"LoRA，处处 r={samples['uniform_rank']}", f"LoRA, r={samples['uniform_rank']} everywhere")
+    rows = [("AdaLoRA", *_accuracies(samples["adaptive"])), (uniform, *_accuracies(samples["uniform"]))]
     return _table(heads, "lrr", rows)
 
 

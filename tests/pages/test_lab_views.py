@@ -32,7 +32,12 @@ def content(bare):
         "nano-methods": {"base": ACCURACIES, "methods": dict.fromkeys(RECIPES, ACCURACIES | COST)},
         "several-adapters": dict.fromkeys(("base", "a", "b", "mean"), ACCURACIES),
         "quantised-base": dict.fromkeys(("base", "packed", "qlora", "moved", "lora"), ACCURACIES),
-        "adaptive-rank": {"ranks": {"0.q_proj": 3, "0.v_proj": 7, "1.q_proj": 0}},
+        "adaptive-rank": {
+            "ranks": {"0.q_proj": 3, "0.v_proj": 7, "1.q_proj": 0},
+            "adaptive": ACCURACIES,
+            "uniform": ACCURACIES,
+            "uniform_rank": 4,
+        },
     }
     for name, found in samples.items():
         (records / f"{name}.json").write_text(json.dumps({"samples": found}))
@@ -50,8 +55,10 @@ def test_the_tables_say_what_the_records_hold(content, lang):
     assert all("25.0% | 7.5% | 80.0%" in line for line in methods[2:])
     assert sum("12,345 | 42 |" in line for line in methods) == len(RECIPES)
     assert len({line.count("|") for line in methods}) == 1
-    ranks = LISTS["nano-adaptive-rank"](content, lang, "nano.md").splitlines()[2:]
-    assert ranks == ["| `q_proj` | 3 · 0 | 3 |", "| `v_proj` | 7 | 7 |"]
+    ranks, accuracies = LISTS["nano-adaptive-rank"](content, lang, "nano.md").split("\n\n")
+    assert [line.endswith("| 25.0% | 80.0% |") for line in accuracies.splitlines()[2:]] == [True, True]
+    assert "r=4" in accuracies
+    assert ranks.splitlines()[2:] == ["| `q_proj` | 3 · 0 | 3 |", "| `v_proj` | 7 | 7 |"]
     for name, rows in (("nano-several-adapters", 4), ("nano-quantised-base", 5)):
         assert len(LISTS[name](content, lang, "nano.md").splitlines()) == 2 + rows
 
