@@ -91,5 +91,6 @@ def test_matches_are_marked_and_nothing_is_injected(page: Page, site: Site) -> N
     page.goto(site.address)
     # Typed, not filled in: the theme listens to keys, and a text that comes at once before its index is loaded is lost.
     page.locator("[data-md-component=search-query]").press_sequentially("<img src=x onerror=alert(1)> 秩")
-    expect(page.locator(".md-search-result__item mark").get_by_text("秩").first).to_be_visible()
+    shown = page.locator(".md-search-result__item mark:visible")  # further matches of a page are folded away
+    expect(shown.get_by_text("秩").first).to_be_visible()
     expect(page.locator(".md-search-result img")).to_have_count(0)

@@ -79,7 +79,7 @@ def test_whatever_is_drawn_is_a_recipe_of_the_space(write):
 
 MISTAKES = {
     ("every: 50", "evry: 50"): "evry: no such field; did you mean 'every'",
-    ("every: 50", "every: 5000"): "every 5000 lies beyond the recipe's 200 steps",
+    ("every: 50", "every: 5000"): "every 5000 lies beyond the recipe's 300 steps",
     ("recipe: nano-lora", "recipe: nano-lara"): "did you mean nano-lora",
     ("r: [2, 4]", "r: []"): "methods.lora.r: an empty list",
     ("r: [2, 4]", "r: {low: 2, high: 4}"): "methods.lora.r: takes no range",

@@ -99,7 +99,7 @@ def test_another_search_under_the_same_name_is_refused(url):
     with pytest.raises(SearchError, match=r"begun differently: every, seed differ.*--study"):
         open_study(url, "s", SEARCH.model_copy(update={"seed": 1, "every": 10}), RECIPE)
     with pytest.raises(SearchError, match="begun differently: steps differ"):
-        open_study(url, "s", SEARCH, base_recipe(SEARCH, ("steps=300",)))
+        open_study(url, "s", SEARCH, base_recipe(SEARCH, ("steps=350",)))
 
 
 @pytest.mark.parametrize(
