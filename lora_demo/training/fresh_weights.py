@@ -33,7 +33,7 @@ def mimic(attention: nn.Module) -> None:
 
     Pretrained transformers have such products (Trockman and Kolter 2023, arXiv:2305.09828). From random ones a small
     model takes most of its training to find out that the word `left` and an image token on the left belong together.
-    The other heads stay random: what is counted has to be compared, not looked up.
+    The other heads stay random, to be free for what is no look-up.
     """
     query, key = attention.get_parameter("q_proj.weight"), attention.get_parameter("k_proj.weight")
     value, out = attention.get_parameter("v_proj.weight"), attention.get_parameter("o_proj.weight")
