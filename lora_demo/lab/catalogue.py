@@ -6,22 +6,37 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lora_demo.lab import adaptive_rank, nano_methods, quantised_base, several_adapters
+from lora_demo.lab import adaptive_rank, learning_rates, nano_methods, quantised_base, several_adapters
 from lora_demo.lab.workshop import Workshop
 from lora_demo.models import fingerprint, shipped
 from lora_demo.results.record import Record, installed_versions, today
+from lora_demo.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """`measure` returns plain values, the samples of the record."""
+    """`measure` returns plain values, the samples of the record; `finds`: parts of recipes that are its result."""
 
     about: str
     recipes: tuple[str, ...]
     measure: Callable[[Workshop], dict[str, Any]]
+    finds: tuple[str, ...] = ()
+
+    def noted(self, recipe: Recipe) -> dict[str, Any]:
+        """The recipe without what the experiment finds, as its record keeps it."""
+        kept = recipe.model_dump(mode="json", exclude=set(self.finds) - {"lr"})
+        if "lr" in self.finds:
+            del kept["optimizer"]["lr"]
+        return kept
 
 
 EXPERIMENTS = {
+    "learning-rates": Experiment(
+        "The learning rate of every method on family B, chosen on validation questions (about an hour).",
+        learning_rates.RECIPES,
+        learning_rates.measure,
+        finds=("lr", "batch", "steps"),
+    ),
     "nano-methods": Experiment(
         "Every method on family B: accuracy before and after, what it forgets of A, parameters, seconds.",
         nano_methods.RECIPES,
@@ -49,7 +64,7 @@ def run(name: str, lab: Workshop) -> Record:
     """Measure an experiment anew."""
     experiment = EXPERIMENTS[name]
     samples = experiment.measure(lab)
-    recipes = {recipe: lab.recipe(recipe).model_dump(mode="json") for recipe in experiment.recipes}
+    recipes = {recipe: experiment.noted(lab.recipe(recipe)) for recipe in experiment.recipes}
     return Record(
         name=name,
         configuration={"recipes": recipes, "test_images": lab.images, "base": fingerprint.of(shipped.load_nano())},

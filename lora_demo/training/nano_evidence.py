@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lora_demo.data.nano_grid import Family
-from lora_demo.models import shipped
+from lora_demo.models import fingerprint, shipped
 from lora_demo.models.mgm import MGM
 from lora_demo.results.record import Record, installed_versions, today
 from lora_demo.training import metrics, recipe_files
@@ -94,6 +94,7 @@ def _summary(folder: Path) -> dict[str, Any]:
 def _record(name: str, recipes: Sequence[str], samples: dict[str, Any]) -> Record:
     configuration = {recipe: recipe_files.load(recipe).model_dump(mode="json") for recipe in recipes}
     configuration["test"] = {"images": TEST_IMAGES, "questions": TEST_QUESTIONS, "seed": 0}
+    configuration["base"] = fingerprint.of(shipped.load_nano())
     return Record(
         name=name,
         configuration=configuration,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from lora_demo.__main__ import app
 from lora_demo.data import nano_questions
-from lora_demo.lab import adaptive_rank, catalogue, nano_methods, quantised_base, several_adapters
+from lora_demo.lab import adaptive_rank, catalogue, learning_rates, nano_methods, quantised_base, several_adapters
 from lora_demo.lab.workshop import Workshop
 from lora_demo.methods import several
 from lora_demo.methods.registry import METHODS
@@ -119,7 +120,34 @@ def test_a_record_belongs_to_the_shipped_base_and_the_recipes_as_they_stand(name
     again = f"run `lora-demo lab {name} --record` again"
     assert record.configuration["base"] == fingerprint.of(shipped.load_nano()), again
     for recipe, kept in record.configuration["recipes"].items():
-        assert recipe_files.parse(kept, recipe).model_dump() == recipe_files.load(recipe).model_dump(), again
+        assert kept == catalogue.EXPERIMENTS[name].noted(recipe_files.load(recipe)), again
+
+
+def test_learning_rates_are_the_best_on_validation_questions_of_those_tried():
+    samples = recorded("learning-rates").samples
+    assert list(samples) == list(learning_rates.RECIPES)
+    for name, found in samples.items():
+        recipe, best = recipe_files.load(name), learning_rates.best(found)
+        assert (recipe.batch, recipe.steps) == (best["batch"], best["steps"]), name
+        assert recipe.optimizer.lr == best["lr"], name
+        for shape in found:
+            rates = sorted(map(float, shape["accuracy"]))
+            assert rates[0] < shape["lr"] < rates[-1], f"{name}: the best lies at the edge of what was tried"
+            assert shape["accuracy"][f"{shape['lr']:g}"] == max(shape["accuracy"].values()), name
+
+
+def test_a_walk_ends_where_both_neighbours_are_worse():
+    lr, seen = learning_rates.walk(lambda tried: -abs(math.log(tried / 0.1)))
+    assert (lr, list(seen)) == (0.1, [1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3])
+    lr, seen = learning_rates.walk(lambda tried: 0.5)
+    assert (lr, list(seen)) == (3e-3, [1e-3, 3e-3, 1e-2]), "among equals it stays"
+
+
+def test_a_learning_rate_is_looked_for_among_validation_questions_only(lab, monkeypatch):
+    monkeypatch.setattr(learning_rates, "RECIPES", ("nano-prompt",))
+    monkeypatch.setattr(lab, "held_out", None)
+    (found,) = learning_rates.measure(lab)["nano-prompt"]
+    assert found["accuracy"][f"{found['lr']:g}"] == max(found["accuracy"].values())
 
 
 def test_the_methods_record_holds_the_bars():

@@ -7,7 +7,7 @@ import torch
 
 from lora_demo.data import labels
 from lora_demo.data.tokenizer import nano
-from lora_demo.models import shipped
+from lora_demo.models import fingerprint, shipped
 from lora_demo.results.paths import records_dir
 from lora_demo.results.record import Record
 from lora_demo.training import nano_evidence, recipe_files
@@ -90,12 +90,13 @@ def test_features_kept_in_memory_change_nothing(model, a):
     assert torch.equal(select(a.features, torch.tensor([2])).query, a.features.query[2:3])
 
 
-def test_the_records_hold_the_bars_and_belong_to_the_recipes():
+def test_the_records_hold_the_bars_and_belong_to_the_shipped_base_and_the_recipes(model):
     base, tuned = (Record.load(records_dir() / f"nano-{name}.json") for name in ("base", "fine-tuning"))
     assert base.samples["a"]["accuracy"] >= 0.90
     assert sum(cost["seconds"] for cost in base.samples["cost"].values()) <= 15 * 60
     assert tuned.samples["nano-lora-b-long"]["b"]["accuracy"] >= base.samples["b"]["accuracy"] + 0.20
     for record, names in ((base, nano_evidence.BASE), (tuned, nano_evidence.FINE_TUNING)):
+        assert record.configuration["base"] == fingerprint.of(model)
         for name in names:
             assert recipe_files.parse(record.configuration[name], name) == recipe_files.load(name), name
 
