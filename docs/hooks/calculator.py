@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mkdocs.structure.files import File
 
-FORM = Path(__file__).resolve().parents[2] / "lora_demo" / "memory" / "closed_form.json"
+FORM = Path(__file__).resolve().parents[2] / "lora_demo" / "memory" / "formula" / "closed_form.json"
 
 
 def on_files(files, config):

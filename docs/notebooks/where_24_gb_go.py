@@ -14,10 +14,10 @@
 # %%
 from dataclasses import replace
 
-from lora_demo.memory.alive import tree
 from lora_demo.memory.cards import card
-from lora_demo.memory.closed_form import ALL, Request, base_parameters, estimate, every_point, model_dimensions
+from lora_demo.memory.formula.closed_form import ALL, Request, base_parameters, estimate, every_point, model_dimensions
 from lora_demo.memory.predict import Setting, explain
+from lora_demo.memory.tracing.alive import tree
 
 GIB = 2**30
 

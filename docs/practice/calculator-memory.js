@@ -1,4 +1,4 @@
-/* The peak of a training step: lora_demo/memory/closed_form.py, line by line, on the coefficients of closed-form.json. Pure. */
+/* The peak of a training step: lora_demo/memory/formula/closed_form.py, line by line, on the coefficients of closed-form.json. Pure. */
 
 /** @typedef {import("./calculator-models.js").Dims} Dims */
 /** @typedef {import("./calculator-counts.js").Target} Target */

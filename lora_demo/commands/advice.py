@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from lora_demo.memory.cards import CARDS, Card
-from lora_demo.memory.decoder_config import decoder
+from lora_demo.memory.formula.decoder_config import decoder
 from lora_demo.memory.plan import Proposal, proposals
 from lora_demo.models.presets import mgm_preset
 from lora_demo.results.units import GIB, MIB

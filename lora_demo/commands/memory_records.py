@@ -14,8 +14,8 @@ memory_app = typer.Typer(help="Records and coefficients behind the memory pages.
 
 @memory_app.command("closed-form")
 def closed_form(only: Annotated[str, typer.Argument(help="Start of the variants to read.")] = "") -> None:
-    """Read the closed form off traced steps and write lora_demo/memory/closed_form.json (minutes)."""
-    from lora_demo.memory.closed_form_file import write
+    """Read the closed form off traced steps and write lora_demo/memory/formula/closed_form.json (minutes)."""
+    from lora_demo.memory.formula.closed_form_file import write
 
     write(typer.echo, only)
 
@@ -44,8 +44,8 @@ def closed_form_check() -> None:
     What the allocator reserves beyond the formula goes into the closed form as its slack. Exit 1: a peak is off by more
     than the limit.
     """
-    from lora_demo.memory.closed_form_check import LIMIT, compare_drawn, slack
-    from lora_demo.memory.closed_form_file import write_slack
+    from lora_demo.memory.formula.closed_form_check import LIMIT, compare_drawn, slack
+    from lora_demo.memory.formula.closed_form_file import write_slack
 
     samples = compare_drawn(typer.echo)
     _save({"name": "memory-closed-form", "configuration": {"limit": LIMIT}, "samples": samples})
@@ -55,9 +55,9 @@ def closed_form_check() -> None:
 
 def validation_record(report: Callable[[str], None]) -> dict[str, Any]:
     """Every open run: measured, predicted, and what the rules of thumb say."""
-    from lora_demo.memory.published_lengths import BATCH, BEFORE_EVALUATION, LONGEST, SHORTEST_BEFORE
     from lora_demo.memory.published_runs import compare, published_runs
     from lora_demo.memory.rules_of_thumb import said
+    from lora_demo.memory.tracing.published_lengths import BATCH, BEFORE_EVALUATION, LONGEST, SHORTEST_BEFORE
     from lora_demo.results.paths import records_dir
 
     runs = {}
@@ -80,9 +80,9 @@ def validation_record(report: Callable[[str], None]) -> dict[str, Any]:
 
 def waterfall_record(report: Callable[[str], None]) -> dict[str, Any]:
     """Peak and parts of each step of the way, and what is alive at the first and the last peak."""
-    from lora_demo.memory.alive import tree
     from lora_demo.memory.cards import card
     from lora_demo.memory.predict import explain
+    from lora_demo.memory.tracing.alive import tree
     from lora_demo.memory.waterfall import STEPS
 
     steps, trees = [], {}

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from lora_demo.memory.cards import Card, UnknownCard, card
-from lora_demo.memory.closed_form import OutOfForm, Request
-from lora_demo.memory.decoder_config import decoder
-from lora_demo.memory.errors import BuildError
+from lora_demo.memory.formula.closed_form import OutOfForm, Request
+from lora_demo.memory.formula.decoder_config import decoder
 from lora_demo.memory.plan import Proposal, proposals
+from lora_demo.memory.subjects.errors import BuildError
 from lora_demo.results.units import GIB
 
 
@@ -57,7 +57,7 @@ def _traced(model: str, request: Request, gpu: str) -> int | None:
     """Reserved bytes of the first proposal by the trace; None where the trace has no such setting."""
     from pathlib import Path
 
-    from lora_demo.memory.closed_form_check import setting_of
+    from lora_demo.memory.formula.closed_form_check import setting_of
     from lora_demo.memory.predict import predict
     from lora_demo.models.presets import PRESETS
 

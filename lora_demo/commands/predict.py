@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.table import Table
 
 from lora_demo.memory.cards import UnknownCard, card
-from lora_demo.memory.errors import BuildError
-from lora_demo.memory.optimizer_choice import OPTIMIZERS
 from lora_demo.memory.predict import LOOPS, Prediction, Setting, predict
-from lora_demo.memory.quantised_base import BASES
-from lora_demo.memory.subject import SubjectError
+from lora_demo.memory.subjects.errors import BuildError
+from lora_demo.memory.subjects.quantised_base import BASES
+from lora_demo.memory.subjects.subject import SubjectError
+from lora_demo.memory.tracing.optimizer_choice import OPTIMIZERS
 from lora_demo.methods.errors import MethodError
 from lora_demo.results.units import GIB
 

@@ -15,11 +15,11 @@ from rich.table import Table
 
 from lora_demo.commands.train import BAD_INPUT
 from lora_demo.memory.cards import card
-from lora_demo.memory.cuda_kernels import WORKSPACE
-from lora_demo.memory.errors import BuildError
 from lora_demo.memory.predict import Setting, trace_subject
-from lora_demo.memory.subject import MGMSubject, SubjectError
-from lora_demo.memory.trace import replay
+from lora_demo.memory.subjects.errors import BuildError
+from lora_demo.memory.subjects.subject import MGMSubject, SubjectError
+from lora_demo.memory.tracing.cuda_kernels import WORKSPACE
+from lora_demo.memory.tracing.trace import replay
 from lora_demo.models.config import MGMConfig
 from lora_demo.models.mgm import MGM
 from lora_demo.models.places import Places

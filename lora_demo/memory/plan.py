@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from lora_demo.memory.cards import Card
-from lora_demo.memory.closed_form import ALL, Dimensions, Request, data, estimate, slack_key
+from lora_demo.memory.formula.closed_form import ALL, Dimensions, Request, data, estimate, slack_key
 
 LONGEST = 1 << 17
 MOST_ROWS = 4096

@@ -20,18 +20,18 @@ from typing import Any, Literal, get_args
 import torch
 from torch import nn
 
-from lora_demo.memory import loops
-from lora_demo.memory.build import adapt, build_subject
 from lora_demo.memory.cards import Card, card
-from lora_demo.memory.cuda_kernels import WORKSPACE, WORKSPACE_HOPPER, cuda_kernels
-from lora_demo.memory.optimizer_choice import OptimizerName, make_optimizer
-from lora_demo.memory.peft_as_published import as_published
-from lora_demo.memory.peft_stand_ins import stepping
-from lora_demo.memory.quantised_base import BaseName
 from lora_demo.memory.shards import sharded, units
-from lora_demo.memory.subject import Size, Subject, SubjectError, learned_positions
-from lora_demo.memory.trace import Kind, Replay, Trace, replay
-from lora_demo.memory.tracker import StorageTracker, watch_model
+from lora_demo.memory.subjects.build import adapt, build_subject
+from lora_demo.memory.subjects.peft_as_published import as_published
+from lora_demo.memory.subjects.peft_stand_ins import stepping
+from lora_demo.memory.subjects.quantised_base import BaseName
+from lora_demo.memory.subjects.subject import Size, Subject, SubjectError, learned_positions
+from lora_demo.memory.tracing import loops
+from lora_demo.memory.tracing.cuda_kernels import WORKSPACE, WORKSPACE_HOPPER, cuda_kernels
+from lora_demo.memory.tracing.optimizer_choice import OptimizerName, make_optimizer
+from lora_demo.memory.tracing.trace import Kind, Replay, Trace, replay
+from lora_demo.memory.tracing.tracker import StorageTracker, watch_model
 from lora_demo.training.savers import recompute_layers, tile_feedforward
 
 LoopName = Literal["ours", "plain", "published"]

@@ -9,12 +9,12 @@ Known limit: autocast (precision bf16) does not act on the meta device; such rec
 from __future__ import annotations
 
 from lora_demo.memory.cards import card
-from lora_demo.memory.cuda_kernels import WORKSPACE, WORKSPACE_HOPPER, cuda_kernels
-from lora_demo.memory.loops import trace_steps
-from lora_demo.memory.optimizer_choice import make_optimizer
-from lora_demo.memory.subject import MGMSubject, Size
-from lora_demo.memory.trace import Replay, Trace, replay
-from lora_demo.memory.tracker import StorageTracker, watch_model
+from lora_demo.memory.subjects.subject import MGMSubject, Size
+from lora_demo.memory.tracing.cuda_kernels import WORKSPACE, WORKSPACE_HOPPER, cuda_kernels
+from lora_demo.memory.tracing.loops import trace_steps
+from lora_demo.memory.tracing.optimizer_choice import make_optimizer
+from lora_demo.memory.tracing.trace import Replay, Trace, replay
+from lora_demo.memory.tracing.tracker import StorageTracker, watch_model
 from lora_demo.models.mgm import MGM
 from lora_demo.training import preflight
 from lora_demo.training.loop import forward_options

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
-from lora_demo.memory.trace import KINDS, Kind, Replay
+from lora_demo.memory.tracing.trace import KINDS, Kind, Replay
 
 SHARDED: tuple[Kind, ...] = ("weights_frozen", "weights_trainable", "gradients", "optimizer")
 FETCHED_LAYERS = 2

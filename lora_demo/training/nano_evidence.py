@@ -92,7 +92,7 @@ def _summary(folder: Path) -> dict[str, Any]:
 
 
 def _record(name: str, recipes: Sequence[str], samples: dict[str, Any]) -> Record:
-    configuration = {recipe: recipe_files.load(recipe).model_dump(mode="json") for recipe in recipes}
+    configuration: dict[str, Any] = {recipe: recipe_files.load(recipe).model_dump(mode="json") for recipe in recipes}
     configuration["test"] = {"images": TEST_IMAGES, "questions": TEST_QUESTIONS, "seed": 0}
     configuration["base"] = fingerprint.of(shipped.load_nano())
     return Record(

@@ -12,8 +12,8 @@ from lora_demo.__main__ import app
 from lora_demo.commands import advice as advising
 from lora_demo.commands.advice import SWITCHES, advice
 from lora_demo.memory.cards import CARDS, card
-from lora_demo.memory.errors import BuildError
 from lora_demo.memory.plan import METHODS, ladder
+from lora_demo.memory.subjects.errors import BuildError
 from lora_demo.results.units import GIB
 from lora_demo.training import device_cap, recipe_files
 from lora_demo.training.accelerated import AcceleratedEngine

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lora_demo.memory.allocator import CachingAllocator, DoubleFree, rounded, segment_size
+from lora_demo.memory.tracing.allocator import CachingAllocator, DoubleFree, rounded, segment_size
 from lora_demo.results.units import MIB
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from lora_demo.memory.errors import BuildError
 from lora_demo.memory.predict import Setting, predict
-from lora_demo.memory.subject import SubjectError
+from lora_demo.memory.subjects.errors import BuildError
+from lora_demo.memory.subjects.subject import SubjectError
 
 MODERN = {
     "hidden_size": 64,

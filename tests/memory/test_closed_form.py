@@ -14,9 +14,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lora_demo.memory import closed_form_check, points, symbols
 from lora_demo.memory.cards import card
-from lora_demo.memory.closed_form import (
+from lora_demo.memory.formula import closed_form_check, points, symbols
+from lora_demo.memory.formula.closed_form import (
     ALL,
     SCHEMA,
     OutOfForm,
@@ -28,10 +28,10 @@ from lora_demo.memory.closed_form import (
     model_dimensions,
     variables,
 )
-from lora_demo.memory.closed_form_file import dimensions
-from lora_demo.memory.closed_form_fit import variants
-from lora_demo.memory.points import Variant
-from lora_demo.memory.trace import KINDS
+from lora_demo.memory.formula.closed_form_file import dimensions
+from lora_demo.memory.formula.closed_form_fit import variants
+from lora_demo.memory.formula.points import Variant
+from lora_demo.memory.tracing.trace import KINDS
 from lora_demo.models.llm import build_llm
 from lora_demo.models.presets import PRESETS, language_model_of
 from lora_demo.results.paths import records_dir
@@ -137,7 +137,7 @@ def test_what_is_not_in_the_form_is_refused_by_name() -> None:
 
 def test_the_form_needs_no_torch() -> None:
     program = (
-        "import sys; from lora_demo.memory.closed_form import *;"
+        "import sys; from lora_demo.memory.formula.closed_form import *;"
         "print(estimate(model_dimensions('mgm-2b'), Request()).peak); assert 'torch' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -184,7 +184,7 @@ def test_a_point_of_a_deeper_model_follows_from_the_shallow_probe(monkeypatch: p
     values = variables(model, request)
 
     def bytes_at(formula: points.Formula) -> float:
-        from lora_demo.memory.closed_form import value
+        from lora_demo.memory.formula.closed_form import value
 
         return sum(bytes_ * value(monomial, values) for (_, monomial), bytes_ in formula.items())
 
@@ -203,7 +203,7 @@ def test_the_card_with_the_notes_number_holds_lora_and_not_plain_full_fine_tunin
 
 
 def test_the_file_is_json_with_one_point_a_line() -> None:
-    from lora_demo.memory.closed_form import FILE
+    from lora_demo.memory.formula.closed_form import FILE
 
     text = FILE.read_text(encoding="utf-8")
     assert json.loads(text) == data()

@@ -13,7 +13,7 @@ import pytest
 from lora_demo.memory.cards import card
 from lora_demo.memory.predict import Setting, predict
 from lora_demo.memory.recipe_trace import predict_recipe
-from lora_demo.memory.trace import Replay
+from lora_demo.memory.tracing.trace import Replay
 from lora_demo.training import recipe_files
 from lora_demo.training.recipe import Recipe
 from lora_demo.training.recipe_files import RecipeError

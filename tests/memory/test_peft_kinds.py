@@ -11,8 +11,8 @@ import pytest
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from lora_demo.memory.errors import BuildError
 from lora_demo.memory.predict import Setting, predict
+from lora_demo.memory.subjects.errors import BuildError
 from tests.memory.peft_kinds import CONFIGS, SMALL
 
 REFUSED = {"XLORA": "trained already"}

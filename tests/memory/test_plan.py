@@ -13,7 +13,7 @@ import pytest
 
 from lora_demo.commands import plan as command
 from lora_demo.memory.cards import CARDS, card
-from lora_demo.memory.closed_form import Dimensions, Request, estimate, model_dimensions
+from lora_demo.memory.formula.closed_form import Dimensions, Request, estimate, model_dimensions
 from lora_demo.memory.plan import METHODS, Proposal, ladder, proposals, reserved
 from tests.unchecked import unchecked
 

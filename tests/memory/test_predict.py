@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from lora_demo.memory.cards import UnknownCard
-from lora_demo.memory.errors import BuildError
 from lora_demo.memory.predict import Setting, predict
 from lora_demo.memory.published_runs import compare, published_runs
-from lora_demo.memory.subject import SubjectError
+from lora_demo.memory.subjects.errors import BuildError
+from lora_demo.memory.subjects.subject import SubjectError
 from lora_demo.methods.errors import MethodError
 from lora_demo.results.paths import records_dir
 from lora_demo.results.units import GIB

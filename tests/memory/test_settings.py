@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lora_demo.memory.errors import BuildError
 from lora_demo.memory.predict import Prediction, Setting, predict
-from lora_demo.memory.subject import SubjectError
+from lora_demo.memory.subjects.errors import BuildError
+from lora_demo.memory.subjects.subject import SubjectError
 from tests.memory.peft_kinds import SMALL
 from tests.unchecked import unchecked
 

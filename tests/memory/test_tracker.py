@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from lora_demo.memory.known_results import KnownResults
-from lora_demo.memory.trace import replay
-from lora_demo.memory.tracker import StorageTracker, watch_model
+from lora_demo.memory.tracing.known_results import KnownResults
+from lora_demo.memory.tracing.trace import replay
+from lora_demo.memory.tracing.tracker import StorageTracker, watch_model
 
 
 def trace_once(model: nn.Module, inputs: torch.Tensor) -> StorageTracker:

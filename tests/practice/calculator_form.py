@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lora_demo.memory.closed_form import Dimensions, OutOfForm, Request, data, estimate, model_dimensions
+from lora_demo.memory.formula.closed_form import Dimensions, OutOfForm, Request, data, estimate, model_dimensions
 from tests.practice.calculator_settings import Dims, Settings
 
 

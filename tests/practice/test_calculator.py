@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from lora_demo.memory import cards, optimizer_choice
+from lora_demo.memory import cards
+from lora_demo.memory.tracing import optimizer_choice
 from lora_demo.models.presets import PRESETS, language_model_of
 from lora_demo.pages import rounding, spoken, written
 from lora_demo.results.figure import Figure

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lora_demo.memory.closed_form import FILE
+from lora_demo.memory.formula.closed_form import FILE
 from tests.practice.calculator_form import expected_memory
 from tests.practice.calculator_settings import Settings, drawn
 from tests.practice.conftest import ROOT, Run
@@ -100,4 +100,4 @@ def test_a_browser_and_python_find_the_same_bytes(visitor: Visitor, settings: li
 def test_the_site_serves_the_form_as_the_package_has_it(visitor: Visitor) -> None:
     page = visitor.open("calculator", "en")
     assert page.request.get(f"{visitor.address}app/closed-form.json").body() == FILE.read_bytes()
-    assert (ROOT / "lora_demo/memory/closed_form.json").samefile(FILE)
+    assert (ROOT / "lora_demo/memory/formula/closed_form.json").samefile(FILE)

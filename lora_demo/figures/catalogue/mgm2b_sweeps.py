@@ -8,7 +8,7 @@ from functools import partial
 
 from lora_demo.figures.registry import both, figure
 from lora_demo.memory.cards import card
-from lora_demo.memory.closed_form import ALL, Request, data, estimate, every_point, model_dimensions
+from lora_demo.memory.formula.closed_form import ALL, Request, data, estimate, every_point, model_dimensions
 from lora_demo.results.units import GB, GIB
 
 MODEL = "mgm-2b"

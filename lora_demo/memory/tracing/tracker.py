@@ -29,10 +29,10 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from lora_demo.memory.accumulation import accumulates_in_place
-from lora_demo.memory.known_results import KnownResults
-from lora_demo.memory.neutral import neutral_answer
-from lora_demo.memory.trace import Kind, Storage, Trace
+from lora_demo.memory.subjects.neutral import neutral_answer
+from lora_demo.memory.tracing.accumulation import accumulates_in_place
+from lora_demo.memory.tracing.known_results import KnownResults
+from lora_demo.memory.tracing.trace import Kind, Storage, Trace
 
 
 class StorageTracker(TorchDispatchMode):

@@ -15,11 +15,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lora_demo.memory import symbols
-from lora_demo.memory.labels import DECODER_LAYER, LabelledTracker
+from lora_demo.memory.formula import symbols
+from lora_demo.memory.formula.labels import DECODER_LAYER, LabelledTracker
+from lora_demo.memory.formula.probe_subject import probe_subject
 from lora_demo.memory.predict import Setting, trace_subject
-from lora_demo.memory.probe_subject import probe_subject
-from lora_demo.memory.trace import Kind
+from lora_demo.memory.tracing.trace import Kind
 
 Formula = dict[tuple[Kind, str], float]
 """(kind, monomial) -> bytes"""

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from typing import Any
 
-from lora_demo.memory.trace import KINDS, Replay, Trace
+from lora_demo.memory.tracing.trace import KINDS, Replay, Trace
 
 _LAYER = re.compile(r"\.(\d+)(?=\.|$)")
 _WRAPPERS = ("language_model.", "base_model.model.", "base_layer", "get_base_model.")

@@ -15,12 +15,12 @@ from typing import Any
 
 import torch
 
-from lora_demo.memory import closed_form
-from lora_demo.memory.closed_form import ALL, COUNTED, Dimensions, Request
-from lora_demo.memory.labels import DECODER_LAYER, LabelledTracker
-from lora_demo.memory.points import PHASES, Variant, point_of
+from lora_demo.memory.formula import closed_form
+from lora_demo.memory.formula.closed_form import ALL, COUNTED, Dimensions, Request
+from lora_demo.memory.formula.labels import DECODER_LAYER, LabelledTracker
+from lora_demo.memory.formula.points import PHASES, Variant, point_of
 from lora_demo.memory.predict import Setting, trace_subject
-from lora_demo.memory.subject import MGMSubject
+from lora_demo.memory.subjects.subject import MGMSubject
 from lora_demo.models.config import MGMConfig
 from lora_demo.models.mgm import MGM
 

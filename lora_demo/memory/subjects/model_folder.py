@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lora_demo.memory.errors import BuildError
+from lora_demo.memory.subjects.errors import BuildError
 
 NEEDED = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
 

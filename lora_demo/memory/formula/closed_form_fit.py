@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from lora_demo.memory.closed_form import ALL, GROUPS, Dimensions, Request, Terms, counted, indicators, value
-from lora_demo.memory.closed_form import variables as variables_of
-from lora_demo.memory.points import COUNTED, Formula, Variant, points
-from lora_demo.memory.probe_subject import FAMILIES
-from lora_demo.memory.trace import Kind
+from lora_demo.memory.formula.closed_form import ALL, GROUPS, Dimensions, Request, Terms, counted, indicators, value
+from lora_demo.memory.formula.closed_form import variables as variables_of
+from lora_demo.memory.formula.points import COUNTED, Formula, Variant, points
+from lora_demo.memory.formula.probe_subject import FAMILIES
+from lora_demo.memory.tracing.trace import Kind
 
 CHOICES: tuple[tuple[str, ...], ...] = (
     ALL,

@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
-from lora_demo.memory.errors import BuildError
-from lora_demo.memory.model_folder import from_folder
-from lora_demo.memory.peft_adapter import with_peft
-from lora_demo.memory.quantised_base import BaseName, quantise_base
-from lora_demo.memory.subject import MGMSubject, Subject, TextSubject
+from lora_demo.memory.subjects.errors import BuildError
+from lora_demo.memory.subjects.model_folder import from_folder
+from lora_demo.memory.subjects.peft_adapter import with_peft
+from lora_demo.memory.subjects.quantised_base import BaseName, quantise_base
+from lora_demo.memory.subjects.subject import MGMSubject, Subject, TextSubject
 from lora_demo.methods import registry, surgery
 from lora_demo.methods.full import apply_full
 from lora_demo.models.config import MGMConfig

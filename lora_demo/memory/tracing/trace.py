@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from lora_demo.memory.allocator import Block, CachingAllocator
+from lora_demo.memory.tracing.allocator import Block, CachingAllocator
 
 Kind = Literal["weights_frozen", "weights_trainable", "gradients", "optimizer", "activations", "logits", "temporaries"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from lora_demo.memory import closed_form
-from lora_demo.memory.build import TRAINED_PROJECTORS
-from lora_demo.memory.closed_form import FILE, GROUPS, SCHEMA, TARGETS, Dimensions
-from lora_demo.memory.closed_form_fit import fit, known_points, variants
-from lora_demo.memory.closed_form_image import with_images
-from lora_demo.memory.cuda_kernels import WORKSPACE
-from lora_demo.memory.paper_optimizers import BLOCK
-from lora_demo.memory.points import Variant
+from lora_demo.memory.formula import closed_form
+from lora_demo.memory.formula.closed_form import FILE, GROUPS, SCHEMA, TARGETS, Dimensions
+from lora_demo.memory.formula.closed_form_fit import fit, known_points, variants
+from lora_demo.memory.formula.closed_form_image import with_images
+from lora_demo.memory.formula.points import Variant
+from lora_demo.memory.subjects.build import TRAINED_PROJECTORS
+from lora_demo.memory.tracing.cuda_kernels import WORKSPACE
+from lora_demo.memory.tracing.paper_optimizers import BLOCK
 from lora_demo.models.config import LLMConfig, MGMConfig
 from lora_demo.models.mgm import MGM
 from lora_demo.models.presets import PRESETS

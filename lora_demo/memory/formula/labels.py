@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lora_demo.memory.trace import Kind
-from lora_demo.memory.tracker import ModulePath, StorageTracker
+from lora_demo.memory.tracing.trace import Kind
+from lora_demo.memory.tracing.tracker import ModulePath, StorageTracker
 
 DECODER_LAYER = re.compile(r"language_model\.(?:.*\.)?layers\.(\d+)")
 """Not those of a vision tower."""

@@ -8,8 +8,8 @@ from typing import cast
 import torch
 from torch import nn
 
-from lora_demo.memory import symbols
-from lora_demo.memory.subject import MGMSubject, Size, Subject, TextSubject
+from lora_demo.memory.formula import symbols
+from lora_demo.memory.subjects.subject import MGMSubject, Size, Subject, TextSubject
 from lora_demo.models.llm import build_llm
 from lora_demo.models.mgm import MGM
 from lora_demo.models.presets import MGM_NANO

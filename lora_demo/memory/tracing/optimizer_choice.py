@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from lora_demo.memory.paper_optimizers import PaperOptimizer, eight_bit_state, fused_state, paged_state
+from lora_demo.memory.tracing.paper_optimizers import PaperOptimizer, eight_bit_state, fused_state, paged_state
 
 OptimizerName = Literal["foreach", "fused", "for-loop", "adamw8bit", "paged-adamw8bit"]
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)

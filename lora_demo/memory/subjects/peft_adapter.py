@@ -18,10 +18,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from lora_demo.memory.errors import BuildError
-from lora_demo.memory.neutral import NeutralValues
-from lora_demo.memory.peft_stand_ins import prepare_config, setting_up
-from lora_demo.memory.quantised_base import BaseName, refuse_unsupported
+from lora_demo.memory.subjects.errors import BuildError
+from lora_demo.memory.subjects.neutral import NeutralValues
+from lora_demo.memory.subjects.peft_stand_ins import prepare_config, setting_up
+from lora_demo.memory.subjects.quantised_base import BaseName, refuse_unsupported
 
 REFUSED = {
     "XLORA": "it mixes LoRA adapters that are trained already and reads them from the folders named under `adapters`; "

@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lora_demo.memory.peft_inputs import task_inputs
-from lora_demo.memory.published_lengths import (
+from lora_demo.memory.subjects.peft_inputs import task_inputs
+from lora_demo.memory.subjects.subject import Size, Subject
+from lora_demo.memory.tracing.published_lengths import (
     BATCH,
     BEFORE_EVALUATION,
     EVALUATED,
@@ -24,8 +25,7 @@ from lora_demo.memory.published_lengths import (
     PROMPT,
     SHORTEST_BEFORE,
 )
-from lora_demo.memory.subject import Size, Subject
-from lora_demo.memory.tracker import StorageTracker
+from lora_demo.memory.tracing.tracker import StorageTracker
 from lora_demo.training.step import MicroBatch, PlainEngine, StepOptions, step
 
 OptimizerFactory = Callable[[nn.Module], torch.optim.Optimizer]

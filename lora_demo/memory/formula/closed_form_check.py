@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from lora_demo.memory.closed_form import ALL, Request, estimate, model_dimensions, slack_key
+from lora_demo.memory.formula.closed_form import ALL, Request, estimate, model_dimensions, slack_key
 from lora_demo.memory.predict import Setting, predict
 
 LIMIT = 0.02

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from lora_demo.memory.peft_inputs import acts_on_the_prompt, task_inputs
+from lora_demo.memory.subjects.peft_inputs import acts_on_the_prompt, task_inputs
 from lora_demo.models.chunked_loss import chunked_next_token_loss, headless
 from lora_demo.models.config import MGMConfig
 from lora_demo.models.loss import as_index, gather_positions, next_token_loss

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lora_demo.memory.closed_form import Dimensions, data, model_dimensions
-from lora_demo.memory.errors import BuildError
+from lora_demo.memory.formula.closed_form import Dimensions, data, model_dimensions
+from lora_demo.memory.subjects.errors import BuildError
 
 FAMILIES = {"gemma": "gemma", "llama": "llama", "mistral": "llama", "qwen2": "llama"}
 """model_type -> family of formulas. Qwen3 is none of them: it keeps normalised queries and keys."""

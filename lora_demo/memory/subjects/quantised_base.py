@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lora_demo.memory.errors import BuildError
+from lora_demo.memory.subjects.errors import BuildError
 from lora_demo.methods import surgery
 
 BaseName = Literal["bf16", "nf4", "int8"]

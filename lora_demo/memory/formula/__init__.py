@@ -1,0 +1,1 @@
+"""The closed form: how it is read off traced steps, and the arithmetic that uses it."""

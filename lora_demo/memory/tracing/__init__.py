@@ -1,0 +1,1 @@
+"""Following a step: its allocations as events, replayed through the CUDA caching allocator."""
