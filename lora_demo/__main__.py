@@ -107,7 +107,7 @@ app.add_typer(pages_app, name="pages")
 @pages_app.command("check")
 def pages_check(as_json: Annotated[bool, typer.Option("--json", help="Print the problems as JSON.")] = False) -> None:
     """Check questions, figures in text, links, ledger and coverage without building the site."""
-    from lora_demo.pages.report import report
+    from lora_demo.pages.lint.report import report
     from lora_demo.results.paths import project_root
 
     text, count = report(project_root(), as_json)
@@ -118,7 +118,8 @@ def pages_check(as_json: Annotated[bool, typer.Option("--json", help="Print the 
 @pages_app.command("index")
 def pages_index() -> None:
     """Write the README's index of questions afresh. Exit 2: the README has no place for it."""
-    from lora_demo.pages import content, readme
+    from lora_demo.pages import readme
+    from lora_demo.pages.bank import content
     from lora_demo.results.paths import project_root
 
     try:
@@ -134,7 +135,7 @@ def new_question_command(
     question_id: Annotated[str, typer.Argument(metavar="TOPIC.SLUG", help="for example memory.what-lora-saves")],
 ) -> None:
     """Write a new question file with every field and section, ready to fill in."""
-    from lora_demo.pages.content import load
+    from lora_demo.pages.bank.content import load
     from lora_demo.pages.new_question import RefusedQuestion, new_question
     from lora_demo.results.paths import project_root
 

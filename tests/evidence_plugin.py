@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from lora_demo.pages.check_question import figures_in
-from lora_demo.pages.content import Content, load
-from lora_demo.pages.handwritten import written_pages
-from lora_demo.pages.language import LANGUAGES
-from lora_demo.pages.question import Question
+from lora_demo.pages.bank.content import Content, load
+from lora_demo.pages.bank.handwritten import written_pages
+from lora_demo.pages.bank.language import LANGUAGES
+from lora_demo.pages.bank.question import Question
+from lora_demo.pages.lint.check_question import figures_in
 from lora_demo.results.record import today
 from lora_demo.results.store import write_atomically
 

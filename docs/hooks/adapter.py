@@ -5,7 +5,8 @@ from pathlib import Path
 
 from mkdocs.structure.files import File
 
-from lora_demo.pages import content, handwritten, navigation, site
+from lora_demo.pages import navigation, site
+from lora_demo.pages.bank import content, handwritten
 
 ROOT, LOG = Path(__file__).resolve().parents[2], logging.getLogger("mkdocs.hooks.adapter")
 

@@ -1,8 +1,8 @@
-"""The decks and tables of `lora_demo.pages.downloads` as files of the site."""
+"""The decks and tables of `lora_demo.pages.study.downloads` as files of the site."""
 
 from mkdocs.structure.files import File
 
-from lora_demo.pages import downloads
+from lora_demo.pages.study import downloads
 
 
 def on_files(files, config):

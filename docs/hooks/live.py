@@ -13,7 +13,7 @@ from material.plugins.search.plugin import SearchIndex
 from mkdocs.structure.pages import Page
 from mkdocs_jupyter import convert as notebooks
 
-from lora_demo.pages import offline
+from lora_demo.pages.browser import offline
 
 CONVERTED, RENDERED, COMPILED, INDEXED, PACKED, NOTEBOOKS = {}, {}, {}, {}, {}, {}
 CONVERT, INDEX, NOTEBOOK = Page.render, SearchIndex.add_entry_from_context, notebooks.nb2html

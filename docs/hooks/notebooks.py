@@ -1,6 +1,6 @@
 """Notebooks meet `lora_demo.pages`: their pages carry no styles or scripts of their own (see assets/notebook.css)."""
 
-from lora_demo.pages import notebook_html
+from lora_demo.pages.browser import notebook_html
 
 
 def anchors(items):

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from mkdocs.structure.files import File
 
-from lora_demo.pages import content_policy, modules, practice, service_worker, vendored
-from lora_demo.pages.language import LANGUAGES
+from lora_demo.pages.bank.language import LANGUAGES
+from lora_demo.pages.browser import content_policy, modules, service_worker, vendored
+from lora_demo.pages.study import practice
 
 ROOT, LOG = Path(__file__).resolve().parents[2], logging.getLogger("mkdocs.hooks.practice")
 APP = ROOT / "docs" / "practice"

@@ -1,4 +1,4 @@
-/* Numbers for the ear and the eye, digit for digit as lora_demo/pages/rounding.py and spoken.py write them. */
+/* Numbers for the ear and the eye, digit for digit as lora_demo/pages/writing/rounding.py and spoken.py write them. */
 
 /** @typedef {"zh" | "en"} Lang */
 /** A rounded number: its text, the value it stands for, the word of its scale. */

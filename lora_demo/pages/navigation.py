@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import Field
 
-from lora_demo.pages.content import Content
-from lora_demo.pages.language import LEVELS, OVERVIEW
-from lora_demo.pages.problem import InvalidContent, nearest
-from lora_demo.pages.question import LEVELS as LEVEL_ORDER
-from lora_demo.pages.question import Both, Text
-from lora_demo.pages.yaml_source import Strict, field_names, read_yaml, validate
+from lora_demo.pages.bank.content import Content
+from lora_demo.pages.bank.language import LEVELS, OVERVIEW
+from lora_demo.pages.bank.problem import InvalidContent, nearest
+from lora_demo.pages.bank.question import LEVELS as LEVEL_ORDER
+from lora_demo.pages.bank.question import Both, Text
+from lora_demo.pages.bank.yaml_source import Strict, field_names, read_yaml, validate
 
 Entry = dict[str, Any]
 GENERATED = ("topics", "levels", "asked", "figures", "ledger", "literature", "myths", "glossary")

@@ -6,8 +6,8 @@ import json
 import re
 from pathlib import Path
 
-from lora_demo.pages.language import LANGUAGES, SECTIONS
-from lora_demo.pages.topics import Topic
+from lora_demo.pages.bank.language import LANGUAGES, SECTIONS
+from lora_demo.pages.bank.topics import Topic
 from lora_demo.results.store import write_atomically
 
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lora_demo.pages.content import Content
+from lora_demo.pages.bank.content import Content
 from lora_demo.results.store import write_atomically
 
 START = "<!-- index of questions: `lora-demo pages index` writes this -->"

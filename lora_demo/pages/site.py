@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lora_demo.pages.check_question import check_question
-from lora_demo.pages.content import Content
-from lora_demo.pages.evidence_pages import judged_pages, literature_page
-from lora_demo.pages.expand import Expander
-from lora_demo.pages.figure_pages import figure_pages
-from lora_demo.pages.glossary_page import glossary_page
-from lora_demo.pages.handwritten import WrittenPage
-from lora_demo.pages.indexes import index_pages
-from lora_demo.pages.language import LANGUAGES
-from lora_demo.pages.printable import printable_pages
-from lora_demo.pages.problem import Problem
-from lora_demo.pages.question_page import question_page
+from lora_demo.pages.bank.content import Content
+from lora_demo.pages.bank.handwritten import WrittenPage
+from lora_demo.pages.bank.language import LANGUAGES
+from lora_demo.pages.bank.problem import Problem
+from lora_demo.pages.kinds.evidence_pages import judged_pages, literature_page
+from lora_demo.pages.kinds.figure_pages import figure_pages
+from lora_demo.pages.kinds.glossary_page import glossary_page
+from lora_demo.pages.kinds.indexes import index_pages
+from lora_demo.pages.kinds.printable import printable_pages
+from lora_demo.pages.kinds.question_page import question_page
+from lora_demo.pages.lint.check_question import check_question
+from lora_demo.pages.writing.expand import Expander
 
 
 @dataclass(frozen=True)

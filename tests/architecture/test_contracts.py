@@ -111,10 +111,8 @@ def test_a_wrong_shape_is_refused_while_testing() -> None:
 
 
 def test_pages_and_the_command_line_load_without_torch() -> None:
-    names = [
-        ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in modules() if path.parent.name == "pages"
-    ]
-    assert len(names) >= 15
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in modules() if "pages" in path.parts]
+    assert len(names) >= 50
     program = f"""
 import importlib, sys
 for name in {[*names, "lora_demo.__main__"]!r}:

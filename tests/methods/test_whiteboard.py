@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from lora_demo.methods import adapter, counting, lora, nf4, prefix, subspace, surgery
 from lora_demo.methods.whiteboard.chunked_loss import ChunkedLoss
 from lora_demo.models.loss import next_token_loss
-from lora_demo.pages.excerpt import excerpt
+from lora_demo.pages.writing.excerpt import excerpt
 from lora_demo.results.paths import project_root
 
 SHOWN = re.compile(r"^\{\{ code:([\w/]+\.py)#([\w.]+) \}\}$", re.MULTILINE)

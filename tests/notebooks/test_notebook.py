@@ -10,7 +10,7 @@ import pytest
 from nbclient.exceptions import CellExecutionError
 
 from lora_demo.commands import notebook
-from lora_demo.pages import notebook_html
+from lora_demo.pages.browser import notebook_html
 
 # ipykernel warns on its own start that a local kernel talks over TCP; it says nothing about the notebook
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:jupyter_client")

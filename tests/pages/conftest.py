@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from lora_demo.pages.check import check
-from lora_demo.pages.content import Content, load
-from lora_demo.pages.problem import Problem
+from lora_demo.pages.bank.content import Content, load
+from lora_demo.pages.bank.problem import Problem
+from lora_demo.pages.lint.check import check
 
 # A busy machine is slow, not wrong.
 settings.register_profile("pages", deadline=None)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lora_demo.pages.content import load
-from lora_demo.pages.decks import StudyCard, study_cards
-from lora_demo.pages.decks_anki import DECK_NAMES, anki_package
+from lora_demo.pages.bank.content import load
+from lora_demo.pages.study.decks import StudyCard, study_cards
+from lora_demo.pages.study.decks_anki import DECK_NAMES, anki_package
 
 anki = pytest.importorskip("anki.collection", reason="the anki package has no wheel for this machine")
 

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lora_demo.__main__ import app
-from lora_demo.pages.language import LANGUAGES, SECTIONS
+from lora_demo.pages.bank.language import LANGUAGES, SECTIONS
 
 RUNNER = CliRunner()
 

@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lora_demo.pages import downloads, links
-from lora_demo.pages.content import Content, load
-from lora_demo.pages.decks import SetAside, StudyCard, study_cards
-from lora_demo.pages.decks_anki import anki_package
-from lora_demo.pages.decks_csv import COLUMNS, FORMULA_STARTS, csv_table, defused
-from lora_demo.pages.language import LANGUAGES, SECTIONS
-from lora_demo.pages.printable import ON_PAPER, printable_pages
+from lora_demo.pages.bank import links
+from lora_demo.pages.bank.content import Content, load
+from lora_demo.pages.bank.language import LANGUAGES, SECTIONS
+from lora_demo.pages.kinds.printable import ON_PAPER, printable_pages
+from lora_demo.pages.study import downloads
+from lora_demo.pages.study.decks import SetAside, StudyCard, study_cards
+from lora_demo.pages.study.decks_anki import anki_package
+from lora_demo.pages.study.decks_csv import COLUMNS, FORMULA_STARTS, csv_table, defused
 
 ROOT = Path(__file__).resolve().parents[2]
 

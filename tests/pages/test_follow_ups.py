@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lora_demo.pages.content import Content, load
-from lora_demo.pages.language import LANGUAGES
-from lora_demo.pages.prose import masked
+from lora_demo.pages.bank.content import Content, load
+from lora_demo.pages.bank.language import LANGUAGES
+from lora_demo.pages.bank.prose import masked
 
 ROOT = Path(__file__).resolve().parents[2]
 LEVELS = 3

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from lora_demo.pages.content import Content, load
-from lora_demo.pages.glossary import Glossary, parse_glossary
-from lora_demo.pages.language import LANGUAGES
-from lora_demo.pages.problem import InvalidContent
+from lora_demo.pages.bank.content import Content, load
+from lora_demo.pages.bank.glossary import Glossary, parse_glossary
+from lora_demo.pages.bank.language import LANGUAGES
+from lora_demo.pages.bank.problem import InvalidContent
 from lora_demo.pages.site import generated_pages
-from lora_demo.pages.term_links import first_uses
+from lora_demo.pages.writing.term_links import first_uses
 
 ROOT = Path(__file__).resolve().parents[2]
 GLOSSARY = """

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from lora_demo.pages import judged
-from lora_demo.pages.content import Content
+from lora_demo.pages.bank.content import Content
+from lora_demo.pages.writing import judged
 from lora_demo.results.paths import project_root
 
 

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from lora_demo.lab.nano_methods import RECIPES
-from lora_demo.pages import lab_views
-from lora_demo.pages.content import load
-from lora_demo.pages.lists import LISTS
+from lora_demo.pages.bank.content import load
+from lora_demo.pages.writing import lab_views
+from lora_demo.pages.writing.lists import LISTS
 
 ACCURACIES = {
     "a": {"accuracy": 0.8, "by_group": {"which": 0.8}},

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lora_demo.pages import content, memory_views
+from lora_demo.pages.bank import content
+from lora_demo.pages.writing import memory_views
 from lora_demo.results.paths import project_root
 
 CONTENT = content.load(project_root())

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from markdown import Markdown
 
-from lora_demo.pages.catalog import catalog, figure_cards, page_url
-from lora_demo.pages.content import Content
-from lora_demo.pages.excerpt import NoSuchCode, excerpt
-from lora_demo.pages.length import length
-from lora_demo.pages.mathml import BadMath, to_mathml
+from lora_demo.pages.bank.content import Content
+from lora_demo.pages.bank.tested import named
+from lora_demo.pages.kinds.question_page import plain
+from lora_demo.pages.lint.length import length
 from lora_demo.pages.navigation import navigation
-from lora_demo.pages.question_page import plain
 from lora_demo.pages.site import generated_pages
-from lora_demo.pages.tested import named
+from lora_demo.pages.study.catalog import catalog, figure_cards, page_url
+from lora_demo.pages.writing.excerpt import NoSuchCode, excerpt
+from lora_demo.pages.writing.mathml import BadMath, to_mathml
 
 FIXTURE = Path(__file__).parent / "fixtures" / "repo"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lora_demo.pages.problem import Problem
+from lora_demo.pages.bank.problem import Problem
 
 QUESTION = "qa/questions/memory/what-is-saved.md"
 

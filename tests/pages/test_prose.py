@@ -7,8 +7,8 @@ import posixpath
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lora_demo.pages import links
-from lora_demo.pages.prose import GAP, masked, pieces, place
+from lora_demo.pages.bank import links
+from lora_demo.pages.bank.prose import GAP, masked, pieces, place
 
 MARKUP = st.text(alphabet=st.sampled_from(list("ab 1`~$<>{}()[]|\\\n-!/*显存")), max_size=80)
 

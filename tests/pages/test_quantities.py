@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lora_demo.pages.matching import advice, candidates
-from lora_demo.pages.quantities import quantities
-from lora_demo.pages.written import written
+from lora_demo.pages.lint.matching import advice, candidates
+from lora_demo.pages.lint.quantities import quantities
+from lora_demo.pages.writing.written import written
 from lora_demo.results.figure import Figure
 
 FLAGGED = """

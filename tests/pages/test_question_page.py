@@ -7,8 +7,8 @@ import re
 import pytest
 from markdown import Markdown
 
-from lora_demo.pages.content import Content
-from lora_demo.pages.language import SECTIONS
+from lora_demo.pages.bank.content import Content
+from lora_demo.pages.bank.language import SECTIONS
 from lora_demo.pages.site import Built, generated_pages
 
 PAGE = "q/memory/what-is-saved.md"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lora_demo.pages import content, readme
+from lora_demo.pages import readme
+from lora_demo.pages.bank import content
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,7 +10,7 @@ SCRIPT = """
 import sys, time
 from pathlib import Path
 start = time.process_time()
-from lora_demo.pages.content import load
+from lora_demo.pages.bank.content import load
 from lora_demo.pages.site import generated_pages
 content = load(Path(sys.argv[1]))
 built = [generated_pages(content, lang) for lang in ("zh", "en")]

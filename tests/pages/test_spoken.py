@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lora_demo.pages.spoken import UNITS, spoken
-from lora_demo.pages.written import FORMS, written
+from lora_demo.pages.writing.spoken import UNITS, spoken
+from lora_demo.pages.writing.written import FORMS, written
 from lora_demo.results.figure import Figure
 
 SCALES = {

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from lora_demo.pages import vendored
+from lora_demo.pages.browser import vendored
 from tests.practice.visitor import Visitor
 from tests.site_plugin import Site
 

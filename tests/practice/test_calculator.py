@@ -11,7 +11,7 @@ import pytest
 from lora_demo.memory import cards
 from lora_demo.memory.tracing import optimizer_choice
 from lora_demo.models.presets import PRESETS, language_model_of
-from lora_demo.pages import rounding, spoken, written
+from lora_demo.pages.writing import rounding, spoken, written
 from lora_demo.results.figure import Figure
 from tests.practice.calculator_settings import METHODS, TARGETS, build, expected_count, total
 from tests.practice.conftest import ROOT, Run

@@ -8,7 +8,7 @@ import re
 import tarfile
 from pathlib import Path
 
-from lora_demo.pages import vendored
+from lora_demo.pages.browser import vendored
 from tests.practice.conftest import ROOT, Run
 
 APP = ROOT / "docs" / "practice"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from lora_demo.pages import service_worker
+from lora_demo.pages.browser import service_worker
 from tests.practice.conftest import ROOT
 from tests.practice.visitor import PATIENCE, READY, Visitor, page_path
 from tests.site_plugin import Site, serve

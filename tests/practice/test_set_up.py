@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lora_demo.pages import content, content_policy, practice, service_worker, vendored
+from lora_demo.pages.bank import content
+from lora_demo.pages.browser import content_policy, service_worker, vendored
+from lora_demo.pages.study import practice
 from tests.practice.conftest import ROOT
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from lora_demo.pages import offline
+from lora_demo.pages.browser import offline
 from tests.site_plugin import Site
 
 

@@ -1,0 +1,1 @@
+"""What is read: questions, topics, claims, terms, literature, and what may be wrong with them."""

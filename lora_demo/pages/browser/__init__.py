@@ -1,0 +1,1 @@
+"""What built pages need in a browser: modules, content policy, service worker, offline copy, slim notebooks."""

@@ -1,0 +1,1 @@
+"""The kinds of generated pages: a question, its evidence, figures, glossary, indexes, paper."""

@@ -1,0 +1,1 @@
+"""What must hold of the content beyond its format, and how faults are told."""
