@@ -63,7 +63,7 @@ def test_frozen_and_checkpointed_the_backward_pass_says_nothing(tiny, tokens, sa
     assert all(value.grad is None for value in model.parameters())
 
 
-@pytest.mark.filterwarnings("ignore:Specified to not save vera_A:UserWarning")
+@pytest.mark.filterwarnings("ignore:Specified to not (save|load) vera_A:UserWarning")
 @pytest.mark.parametrize("whole", [True, False], ids=["save_projection", "seed-only"])
 def test_vera_writes_its_shared_matrices_unless_told_otherwise(tiny, tokens, tmp_path, whole):
     assert VeraConfig().save_projection
