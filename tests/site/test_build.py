@@ -9,6 +9,7 @@ import pytest
 from tests.site_plugin import ROOT, Site
 
 SECONDS = 15
+QUESTION_BYTES = 120_000
 
 
 def test_both_languages_build_without_a_warning(site: Site) -> None:
@@ -48,3 +49,10 @@ def test_no_script_of_ours_stands_inline(site: Site) -> None:
     ]
     assert len(articles) >= 80
     assert not [a for a in articles if "<script" in a or " onclick=" in a]
+
+
+def test_a_question_page_stays_small(site: Site) -> None:
+    """Its HTML; what all pages share is loaded once."""
+    sizes = {file.parent.name: file.stat().st_size for file in site.folder.rglob("q/*/*/index.html")}
+    assert len(sizes) >= 40
+    assert {name: size for name, size in sizes.items() if size > QUESTION_BYTES} == {}
