@@ -3,7 +3,6 @@
 Unlike `predict.Setting` this needs no translation of a recipe: `training.preflight` builds the model with its method
 and savers, and the step is the one that the loop runs. Packed bases are traced with our own packing, whose temporaries
 are larger than those of bitsandbytes' kernels: for them the prediction is an upper bound.
-Known limit: autocast (precision bf16) does not act on the meta device; such recipes are refused.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ def predict_recipe(recipe: Recipe, gpu: str = "rtx4090") -> Replay:
 def trace_recipe(recipe: Recipe) -> Trace:
     """Two updates of a recipe on synthetic data: the second holds the optimizer's state from the first."""
     data = recipe.data
-    if not isinstance(data, SyntheticData) or recipe.precision != "fp32":
-        raise RecipeError(f"recipe {recipe.name}: traced are synthetic rows without autocast; see training.measuring")
+    if not isinstance(data, SyntheticData):
+        raise RecipeError(f"recipe {recipe.name}: traced are synthetic rows; see training.measuring")
     model = preflight.check(recipe, cuda=True)
     model.train()
     rows = recipe.micro_batch or recipe.batch
@@ -49,7 +48,7 @@ def _trace(model: MGM, recipe: Recipe, batch: list[Size]) -> Trace:
     optimizer = make_optimizer(name, list(model.parameters()))  # pyright: ignore[reportArgumentType]
     options = StepOptions(recipe.clip_norm, forward_options(recipe), check_finite=False)
     with tracker, cuda_kernels():
-        trace_steps(subject, tracker, optimizer, batch, options)
+        trace_steps(subject, tracker, optimizer, batch, options, autocast=recipe.precision == "bf16")
     for handle in handles:
         handle.remove()
     return tracker.trace

@@ -67,5 +67,5 @@ def test_the_trace_of_a_recipe_is_the_trace_of_its_setting():
 
 
 def test_what_cannot_be_traced_is_refused():
-    with pytest.raises(RecipeError, match="traced are synthetic rows without autocast"):
-        predict_recipe(recipe("mgm-2b-full-mixed", 64))
+    with pytest.raises(RecipeError, match="traced are synthetic rows"):
+        predict_recipe(recipe_files.load("mgm-2b-full-mixed"))

@@ -20,11 +20,12 @@ SETTINGS = {
 }
 CONDITIONS = both(
     "batch 1，一张图，bf16 权重（qlora 的底座是 NF4），新加的参数是 fp32，foreach AdamW，不重算激活，logits 全算；"
-    "LoRA、DoRA、QLoRA 都是 r=16、七类线性层全挂，Adapter 每层两个、瓶颈 64，Prefix 和 Prompt 各 20 个，IA3 挂 k、v、down；"
-    "T 含 576 个图像位置；预测值，没有在 GPU 上实测",
-    "batch 1, one image, bf16 weights (an NF4 base for qlora), added parameters in fp32, foreach AdamW, no recomputing, "
-    "all logits; LoRA, DoRA and QLoRA with r=16 on all seven linears, two adapters per layer with bottleneck 64, prefix "
-    "and prompt of 20, IA3 on k, v and down; T counts the 576 image positions; predicted, not measured on a GPU",
+    "LoRA、DoRA、QLoRA 都是 r=16、七类线性层全挂，Adapter 每层两个、瓶颈 64，Prefix 和 Prompt 各 20 个，"
+    "IA3 挂 k、v、down；T 含 576 个图像位置；预测值，没有在 GPU 上实测",
+    "batch 1, one image, bf16 weights (an NF4 base for qlora), added parameters in fp32, foreach AdamW, nothing "
+    "recomputed, all logits; LoRA, DoRA and QLoRA with r=16 on all seven linears, two adapters per layer with "
+    "bottleneck 64, prefix and prompt of 20, IA3 on k, v and down; T counts the 576 image positions; predicted, not "
+    "measured on a GPU",
 )
 
 

@@ -31,6 +31,7 @@ from unittest import mock
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function
 from transformers import masking_utils
 
 from lora_demo.results.units import KIB, MIB
@@ -54,6 +55,9 @@ def attention(
     enable_gqa: bool = False,
 ) -> Tensor:
     """Stand-in for F.scaled_dot_product_attention; query (B, H, T, D), key and value (B, H or fewer, S, D)."""
+    given = (query, key, value)
+    if has_torch_function(given):  # as a function of PyTorch's own would ask; autocast answers
+        return handle_torch_function(attention, given, *given, attn_mask=attn_mask)
     half = query.dtype in (torch.bfloat16, torch.float16)
     if attn_mask is None and half and query.shape[-1] <= FLASH_MAX_HEAD_DIM:
         return _Flash.apply(query, key, value)

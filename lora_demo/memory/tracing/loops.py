@@ -8,7 +8,7 @@ published  the loop of PEFT's method comparison (MetaMathQA), evaluations includ
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from lora_demo.memory.subjects.peft_inputs import task_inputs
 from lora_demo.memory.subjects.subject import Size, Subject
+from lora_demo.memory.tracing.autocast import Autocast
 from lora_demo.memory.tracing.published_lengths import (
     BATCH,
     BEFORE_EVALUATION,
@@ -32,16 +33,19 @@ OptimizerFactory = Callable[[nn.Module], torch.optim.Optimizer]
 
 
 class TracingEngine(PlainEngine):
-    """Bare PyTorch with the phases written into the trace."""
+    """Bare PyTorch with the phases written into the trace; `autocast`: the forward computes in bfloat16."""
 
-    def __init__(self, tracker: StorageTracker) -> None:
+    def __init__(self, tracker: StorageTracker, *, autocast: bool = False) -> None:
         self.tracker = tracker
+        self._autocast = autocast
 
-    def precision(self) -> AbstractContextManager[Any]:
-        return self.tracker.during("forward")
+    @contextmanager
+    def precision(self) -> Iterator[None]:
+        with self.tracker.during("forward"), Autocast() if self._autocast else nullcontext():
+            yield
 
     def backward(self, loss: Tensor) -> None:
-        with self.tracker.during("backward"):
+        with self.tracker.during("backward"), Autocast(recomputing=True) if self._autocast else nullcontext():
             loss.backward()
 
     def clip(self, parameters: Sequence[Tensor], limit: float) -> Tensor:
@@ -77,12 +81,14 @@ def trace_steps(
     sizes: Sequence[Size],
     options: StepOptions,
     steps: int = 2,
+    *,
+    autocast: bool = False,
 ) -> None:
     """Our step, with one micro-batch of each size."""
     with _optimizer_phase(optimizer, tracker):
         for _ in range(steps):
             batch: list[MicroBatch] = [_noted(subject.micro_batch(size), tracker) for size in sizes]
-            step(subject.model, batch, optimizer, options, TracingEngine(tracker))
+            step(subject.model, batch, optimizer, options, TracingEngine(tracker, autocast=autocast))
 
 
 def trace_plain(
