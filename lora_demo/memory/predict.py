@@ -3,10 +3,11 @@
 Trace the real step on the meta device (`tracker`), with CUDA's kernels stood in for (`cuda_kernels`), then replay its
 allocations through the model of the caching allocator (`trace`, `allocator`).
 
-Known limits: no autocast (recipes with it: `recipe_trace`), no torch.compile; one stream and the allocator's default settings; convolution workspaces
-and auto-tuned kernels left out; the set-up before the first step left out (an initialisation by singular vectors may
-take more than a step); shapes that depend on values taken at the upper bound (`neutral`, `peft_stand_ins`); several
-devices by arithmetic (`shards`); kernels of bitsandbytes as described in `quantised_base`.
+Known limits: no autocast (recipes that ask for it: `recipe_trace`) and no torch.compile; one stream and the allocator's
+default settings; convolution workspaces and auto-tuned kernels left out; the set-up before the first step left out (an
+initialisation by singular vectors may take more than a step); shapes that depend on values taken at the upper bound
+(`neutral`, `peft_stand_ins`); several devices by arithmetic (`shards`); kernels of bitsandbytes as described in
+`quantised_base`.
 """
 
 from __future__ import annotations
