@@ -23,8 +23,8 @@ class Experiment:
     finds: tuple[str, ...] = ()
 
     def noted(self, recipe: Recipe) -> dict[str, Any]:
-        """The recipe without what the experiment finds, as its record keeps it."""
-        kept = recipe.model_dump(mode="json", exclude=set(self.finds) - {"lr"})
+        """The recipe without its description and what the experiment finds, as its record keeps it."""
+        kept = recipe.model_dump(mode="json", exclude={"about", *self.finds} - {"lr"})
         if "lr" in self.finds:
             del kept["optimizer"]["lr"]
         return kept

@@ -110,6 +110,22 @@ def adaptive_rank(samples: dict[str, Any], lang: str) -> str:
     return f"{_table(heads, 'lrr', rows)}\n\n{_against_one_rank(samples, lang)}"
 
 
+@from_record("learning-rates")
+def learning_rates(samples: dict[str, Any], lang: str) -> str:
+    """Per method the rates that were tried, each with its accuracy on validation questions; the best one bold."""
+    heads = {
+        "zh": ("方法", "学习率：验证题正确率"),
+        "en": ("method", "learning rate: right answers on validation questions"),
+    }[lang]
+    rows = []
+    for name, (found,) in ((name, samples[name]) for name in METHODS):
+        best = f"{found['lr']:g}"
+        tried = (f"{lr}: {100 * accuracy:.1f}%" for lr, accuracy in found["accuracy"].items())
+        marked = (f"**{one}**" if one.partition(":")[0] == best else one for one in tried)
+        rows.append((METHODS[name][lang == "en"], " · ".join(marked)))
+    return _table(heads, "ll", rows)
+
+
 def _against_one_rank(samples: dict[str, Any], lang: str) -> str:
     heads = {"zh": ("平均秩相同", "任务 B", "任务 A"), "en": ("same mean rank", "task B", "task A")}[lang]
     uniform = _say(lang, f"LoRA，处处 r={samples['uniform_rank']}", f"LoRA, r={samples['uniform_rank']} everywhere")

@@ -81,4 +81,5 @@ LISTS: dict[str, Callable[..., str]] = {
     "nano-several-adapters": lab_views.several_adapters,
     "nano-quantised-base": lab_views.quantised_base,
     "nano-adaptive-rank": lab_views.adaptive_rank,
+    "nano-learning-rates": lab_views.learning_rates,
 }
