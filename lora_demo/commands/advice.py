@@ -9,8 +9,8 @@ from lora_demo.memory.formula.decoder_config import decoder
 from lora_demo.memory.plan import Proposal, proposals
 from lora_demo.models.presets import mgm_preset
 from lora_demo.results.units import GIB, MIB
-from lora_demo.training.recipe import Recipe
-from lora_demo.training.recipe_data import SyntheticData
+from lora_demo.training.recipes.recipe import Recipe
+from lora_demo.training.recipes.recipe_data import SyntheticData
 
 CONTEXT = 450 * MIB
 SUPERVISED = 128

@@ -19,7 +19,7 @@ from lora_demo.models import shipped, weights
 from lora_demo.models.mgm import MGM
 from lora_demo.models.presets import mgm_preset
 from lora_demo.training import results
-from lora_demo.training.prepare import nano_set, tokenizer_of
+from lora_demo.training.preparation.prepare import nano_set, tokenizer_of
 
 NANO = "nano"
 LONGEST_ANSWER = 64

@@ -26,7 +26,7 @@ from lora_demo.models.projectors import PROJECTORS
 from lora_demo.models.resident import PeakResident
 from lora_demo.models.wide_products import has_bfloat16_units, wide_where_needed
 from lora_demo.results.record import Record, installed_versions, today
-from lora_demo.training.machine import device_name
+from lora_demo.training.measurement.machine import device_name
 
 SHARD_BYTES = 2**30
 TARGETS = ("q_proj", "v_proj")

@@ -19,14 +19,14 @@ import torch
 from lora_demo.commands.bench_methods import CLOCKS, bootstrap
 from lora_demo.results.paths import records_dir
 from lora_demo.results.record import Record, installed_versions, today
-from lora_demo.training import recipe_files
-from lora_demo.training.accelerated import open_accelerator
+from lora_demo.training.engine.accelerated import open_accelerator
+from lora_demo.training.engine.order import Order
+from lora_demo.training.engine.schedule import factor
 from lora_demo.training.loop import Loop, forward_options
-from lora_demo.training.order import Order
-from lora_demo.training.prepare import apply_method, model_of, sources_of
-from lora_demo.training.recipe import Recipe
-from lora_demo.training.schedule import factor
-from lora_demo.training.sources import Source, micro_batch
+from lora_demo.training.preparation.prepare import apply_method, model_of, sources_of
+from lora_demo.training.preparation.sources import Source, micro_batch
+from lora_demo.training.recipes import recipe_files
+from lora_demo.training.recipes.recipe import Recipe
 
 BAR = 0.95
 """Lower 95 % bound of the loop's throughput over the bare loop's."""

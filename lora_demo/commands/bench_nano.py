@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from lora_demo.lab import nano_evidence
 from lora_demo.results.paths import records_dir
-from lora_demo.training import nano_evidence
 
 
 def base(images: int) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from lora_demo.data.check import require_clean
 from lora_demo.data.dataset import ConversationData
 from lora_demo.data.items import DataError
 from lora_demo.data.views import ViewMaker
+from lora_demo.training.engine.stopped import OutOfMemory, out_of_memory_named
 from lora_demo.training.evaluation import Evaluation, evaluate
-from lora_demo.training.sources import FolderSource
-from lora_demo.training.stopped import OutOfMemory, out_of_memory_named
+from lora_demo.training.preparation.sources import FolderSource
 
 FORWARD = {"supervised_only": True}
 

@@ -8,11 +8,11 @@ from rich.console import Console
 from lora_demo.models.config import MGMConfig
 from lora_demo.models.presets import PRESETS
 from lora_demo.results.units import GIB
-from lora_demo.training import preflight
-from lora_demo.training.forecast import FULL_SIZE, Forecast, forecast
-from lora_demo.training.machine import host_memory
-from lora_demo.training.recipe import Recipe
-from lora_demo.training.stopped import TrainingStopped
+from lora_demo.training.engine.stopped import TrainingStopped
+from lora_demo.training.measurement.forecast import FULL_SIZE, Forecast, forecast
+from lora_demo.training.measurement.machine import host_memory
+from lora_demo.training.preparation import preflight
+from lora_demo.training.recipes.recipe import Recipe
 
 LARGE = tuple(name for name, config in PRESETS.items() if isinstance(config, MGMConfig) and name != "mgm-nano")
 

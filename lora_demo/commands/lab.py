@@ -15,7 +15,7 @@ from lora_demo.commands.refusals import BAD_INPUT
 from lora_demo.lab.catalogue import EXPERIMENTS, run
 from lora_demo.lab.workshop import Workshop
 from lora_demo.results.paths import records_dir
-from lora_demo.training.stopped import TrainingStopped
+from lora_demo.training.engine.stopped import TrainingStopped
 
 
 def listing() -> str:

@@ -15,12 +15,12 @@ from lora_demo.memory.cards import card
 from lora_demo.results.paths import records_dir
 from lora_demo.results.record import Record, installed_versions, today
 from lora_demo.results.units import GIB
-from lora_demo.training import recipe_files
-from lora_demo.training.device_cap import cap_memory, own_device
-from lora_demo.training.machine import device_name, driver
-from lora_demo.training.measuring import Measured, as_measured, measure
-from lora_demo.training.recipe import Recipe
-from lora_demo.training.recipe_data import SyntheticData
+from lora_demo.training.measurement.device_cap import cap_memory, own_device
+from lora_demo.training.measurement.machine import device_name, driver
+from lora_demo.training.measurement.measuring import Measured, as_measured, measure
+from lora_demo.training.recipes import recipe_files
+from lora_demo.training.recipes.recipe import Recipe
+from lora_demo.training.recipes.recipe_data import SyntheticData
 
 USUAL_SIZES = {"mgm-2b": (1024, 128), "mgm-nano": (120, 24)}
 

@@ -23,8 +23,8 @@ from rich.console import Console
 from lora_demo.commands.measure import Request, command_line, recipe_of, record_of
 from lora_demo.results.paths import records_dir
 from lora_demo.results.record import Record
-from lora_demo.training.measuring import Measured
-from lora_demo.training.recipe_files import RecipeError
+from lora_demo.training.measurement.measuring import Measured
+from lora_demo.training.recipes.recipe_files import RecipeError
 
 LIMIT = 1800
 """Seconds that one measurement may take."""
@@ -75,7 +75,7 @@ def run(name: str, *, dry: bool) -> int:
 def load(name_or_path: str) -> Matrix:
     """A shipped matrix or a file. Raises RecipeError."""
     path = Path(name_or_path)
-    shipped = importlib.resources.files("lora_demo.training").joinpath("matrices", f"{name_or_path}.yaml")
+    shipped = importlib.resources.files("lora_demo.training.measurement").joinpath("matrices", f"{name_or_path}.yaml")
     try:
         text = path.read_text(encoding="utf-8") if path.suffix in (".yaml", ".yml") else shipped.read_text("utf-8")
         return Matrix.model_validate(yaml.safe_load(text))

@@ -10,9 +10,9 @@ from lora_demo.memory.cards import UnknownCard
 from lora_demo.methods.errors import MethodError
 from lora_demo.models.config import ConfigError
 from lora_demo.models.tensor_files import CheckpointError
-from lora_demo.training.device_cap import CapRefused
-from lora_demo.training.optimizers import OptimizerUnavailable
-from lora_demo.training.recipe_files import RecipeError
+from lora_demo.training.engine.optimizers import OptimizerUnavailable
+from lora_demo.training.measurement.device_cap import CapRefused
+from lora_demo.training.recipes.recipe_files import RecipeError
 
 BAD_INPUT = (
     RecipeError,

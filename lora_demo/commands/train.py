@@ -15,14 +15,14 @@ from lora_demo.commands.advice import advice
 from lora_demo.commands.foretold import foretell
 from lora_demo.commands.refusals import BAD_INPUT
 from lora_demo.memory.cards import card
-from lora_demo.training import recipe_files
-from lora_demo.training.checkpoint import BrokenCheckpoint
-from lora_demo.training.device_cap import cap_memory
-from lora_demo.training.display import Bar, Display, Quiet
+from lora_demo.training.engine.checkpoint import BrokenCheckpoint
+from lora_demo.training.engine.display import Bar, Display, Quiet
+from lora_demo.training.engine.stopped import OutOfMemory
 from lora_demo.training.loop import TrainingStopped
-from lora_demo.training.recipe import Recipe
+from lora_demo.training.measurement.device_cap import cap_memory
+from lora_demo.training.recipes import recipe_files
+from lora_demo.training.recipes.recipe import Recipe
 from lora_demo.training.run import Finished, run
-from lora_demo.training.stopped import OutOfMemory
 
 
 def start(

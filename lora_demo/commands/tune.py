@@ -24,12 +24,12 @@ from lora_demo.models.config import MGMConfig
 from lora_demo.models.mgm import MGM
 from lora_demo.models.places import Places
 from lora_demo.models.presets import mgm_preset
-from lora_demo.training import search_files, tuning_report
-from lora_demo.training.candidate_run import CandidateTrainer
 from lora_demo.training.loop import TrainingStopped
-from lora_demo.training.recipe import ModelPart, Recipe
-from lora_demo.training.search import Search, SearchError, base_recipe, check_methods, spoken
-from lora_demo.training.tuning import Objective, finished, open_study, optimise
+from lora_demo.training.recipes.recipe import ModelPart, Recipe
+from lora_demo.training.searching import search_files, tuning_report
+from lora_demo.training.searching.candidate_run import CandidateTrainer
+from lora_demo.training.searching.search import Search, SearchError, base_recipe, check_methods, spoken
+from lora_demo.training.searching.tuning import Objective, finished, open_study, optimise
 
 CARD = "rtx4090"
 

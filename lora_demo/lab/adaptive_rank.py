@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lora_demo.lab.workshop import Workshop
-from lora_demo.training import adaptive_rank
+from lora_demo.training.engine import adaptive_rank
 
 ADAPTIVE, UNIFORM = "nano-adalora", "nano-lora-b"
 

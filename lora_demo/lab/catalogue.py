@@ -10,7 +10,7 @@ from lora_demo.lab import adaptive_rank, learning_rates, nano_methods, quantised
 from lora_demo.lab.workshop import Workshop
 from lora_demo.models import fingerprint, shipped
 from lora_demo.results.record import Record, installed_versions, today
-from lora_demo.training.recipe import Recipe
+from lora_demo.training.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from lora_demo.lab import nano_methods
 from lora_demo.lab.workshop import Workshop
-from lora_demo.training.stopped import TrainingStopped
+from lora_demo.training.engine.stopped import TrainingStopped
 
 FIRST = -5
 """Place of the rate that every walk starts at, 3e-3; place 0 is 1, every second one a power of ten."""

@@ -15,7 +15,7 @@ from lora_demo.lab.workshop import FAMILIES, Workshop
 from lora_demo.methods import several, surgery
 from lora_demo.models import shipped
 from lora_demo.models.mgm import MGM
-from lora_demo.training.sources import SeenSource, micro_batch
+from lora_demo.training.preparation.sources import SeenSource, micro_batch
 
 ADAPTERS = {"a": "nano-lora", "b": "nano-lora-b"}
 BATCH = 50

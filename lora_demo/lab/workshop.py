@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from lora_demo.data.nano_grid import Family
+from lora_demo.lab import nano_evidence
 from lora_demo.models import shipped
 from lora_demo.models.mgm import MGM
-from lora_demo.training import nano_evidence, recipe_files
-from lora_demo.training.recipe import Recipe
+from lora_demo.training.preparation.sources import SeenSource
+from lora_demo.training.recipes import recipe_files
+from lora_demo.training.recipes.recipe import Recipe
 from lora_demo.training.run import Finished, run
-from lora_demo.training.sources import SeenSource
 
 FAMILIES: tuple[Family, ...] = ("a", "b")
 

@@ -33,7 +33,7 @@ from lora_demo.memory.tracing.cuda_kernels import WORKSPACE, WORKSPACE_HOPPER, c
 from lora_demo.memory.tracing.optimizer_choice import OptimizerName, make_optimizer
 from lora_demo.memory.tracing.trace import Kind, Replay, Trace, replay
 from lora_demo.memory.tracing.tracker import StorageTracker, watch_model
-from lora_demo.training.savers import recompute_layers, tile_feedforward
+from lora_demo.training.preparation.savers import recompute_layers, tile_feedforward
 
 LoopName = Literal["ours", "plain", "published"]
 LOOPS: tuple[LoopName, ...] = get_args(LoopName)

@@ -15,11 +15,11 @@ from lora_demo.memory.tracing.optimizer_choice import make_optimizer
 from lora_demo.memory.tracing.trace import Replay, Trace, replay
 from lora_demo.memory.tracing.tracker import StorageTracker, watch_model
 from lora_demo.models.mgm import MGM
-from lora_demo.training import preflight
 from lora_demo.training.loop import forward_options
-from lora_demo.training.recipe import Recipe
-from lora_demo.training.recipe_data import SyntheticData
-from lora_demo.training.recipe_files import RecipeError
+from lora_demo.training.preparation import preflight
+from lora_demo.training.recipes.recipe import Recipe
+from lora_demo.training.recipes.recipe_data import SyntheticData
+from lora_demo.training.recipes.recipe_files import RecipeError
 from lora_demo.training.step import StepOptions
 
 

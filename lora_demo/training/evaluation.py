@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from lora_demo.models.towers import TowerFeatures
-from lora_demo.training.sources import Source, micro_batch
+from lora_demo.training.preparation.sources import Source, micro_batch
 from lora_demo.training.step import MicroBatch
 
 Blinded = Literal["nothing", "aux", "both"]

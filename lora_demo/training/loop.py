@@ -18,18 +18,18 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from lora_demo.models.wide_products import wide_where_needed
-from lora_demo.training import adaptive_rank, checkpoint, metrics
-from lora_demo.training.accelerated import AcceleratedEngine
-from lora_demo.training.display import Display, Quiet
+from lora_demo.training.engine import adaptive_rank, checkpoint, metrics
+from lora_demo.training.engine.accelerated import AcceleratedEngine
+from lora_demo.training.engine.display import Display, Quiet
+from lora_demo.training.engine.metrics import Metrics
+from lora_demo.training.engine.optimizers import build
+from lora_demo.training.engine.order import Order, cut, share
+from lora_demo.training.engine.schedule import factor
+from lora_demo.training.engine.stopped import TrainingStopped, lost_worker, out_of_memory_named
 from lora_demo.training.evaluation import Evaluation, evaluate, read_back
-from lora_demo.training.metrics import Metrics
-from lora_demo.training.optimizers import build
-from lora_demo.training.order import Order, cut, share
-from lora_demo.training.recipe import Recipe
-from lora_demo.training.schedule import factor
-from lora_demo.training.sources import Source, micro_batch
+from lora_demo.training.preparation.sources import Source, micro_batch
+from lora_demo.training.recipes.recipe import Recipe
 from lora_demo.training.step import MicroBatch, NonFiniteLoss, StepOptions, StepResult, step
-from lora_demo.training.stopped import TrainingStopped, lost_worker, out_of_memory_named
 
 TOWERS = ("vision_tower", "vision_tower_aux")
 

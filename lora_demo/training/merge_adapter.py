@@ -33,7 +33,7 @@ from lora_demo.models.tensor_writer import Source, from_tensor, write_sharded
 from lora_demo.results.store import write_atomically
 from lora_demo.results.units import GIB
 from lora_demo.training import results
-from lora_demo.training.recipe import Recipe
+from lora_demo.training.recipes.recipe import Recipe
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 3e-2}
 """Rounding alone stays well below: a merge rounds each weight once, a forward each activation."""

@@ -12,8 +12,8 @@ from lora_demo.models import fingerprint, weights
 from lora_demo.models.mgm import MGM
 from lora_demo.models.tensor_files import CheckpointError
 from lora_demo.results.store import write_atomically
-from lora_demo.training.prepare import model_of
-from lora_demo.training.recipe import Recipe
+from lora_demo.training.preparation.prepare import model_of
+from lora_demo.training.recipes.recipe import Recipe
 
 RECIPE, MODEL, ADAPTER, PROJECTORS = "recipe.json", "model", "adapter", "projectors.safetensors"
 WHOLE = ("full", "towers", "bitfit", "layernorm")

@@ -17,14 +17,17 @@ from torch import nn
 from lora_demo.models import fingerprint, weights
 from lora_demo.models.mgm import MGM
 from lora_demo.results.store import write_atomically
-from lora_demo.training import checkpoint, preflight, recipe_files, results
-from lora_demo.training.accelerated import open_accelerator, require_whole_parameters
-from lora_demo.training.cell_lesson import CellLesson
-from lora_demo.training.display import Display, Quiet
+from lora_demo.training import results
+from lora_demo.training.engine import checkpoint
+from lora_demo.training.engine.accelerated import open_accelerator, require_whole_parameters
+from lora_demo.training.engine.display import Display, Quiet
+from lora_demo.training.engine.stopped import TrainingStopped, out_of_memory_named
 from lora_demo.training.loop import Loop, Outcome
-from lora_demo.training.prepare import apply_method, model_of, sources_of
-from lora_demo.training.recipe import Recipe
-from lora_demo.training.stopped import TrainingStopped, out_of_memory_named
+from lora_demo.training.preparation import preflight
+from lora_demo.training.preparation.cell_lesson import CellLesson
+from lora_demo.training.preparation.prepare import apply_method, model_of, sources_of
+from lora_demo.training.recipes import recipe_files
+from lora_demo.training.recipes.recipe import Recipe
 
 SUMMARY = "summary.json"
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from lora_demo.__main__ import app
 from lora_demo.data.nano_questions import candidates
 from lora_demo.models import shipped
-from lora_demo.training import recipe_files
+from lora_demo.training.recipes import recipe_files
 from lora_demo.training.run import run
 
 CLI = CliRunner()

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from lora_demo.__main__ import app
 from lora_demo.commands import foretold
 from lora_demo.results.units import GIB
-from lora_demo.training import recipe_files
-from lora_demo.training.forecast import Forecast
+from lora_demo.training.measurement.forecast import Forecast
+from lora_demo.training.recipes import recipe_files
 
 CLI = CliRunner()
 FOUND = Forecast(operations=6e12, seconds=480.0, least=6 * GIB, peak=9 * GIB)

@@ -11,7 +11,7 @@ from lora_demo.__main__ import app
 from lora_demo.commands import measure_matrix
 from lora_demo.commands.measure import Request, command_line, recipe_of
 from lora_demo.results.record import Record
-from lora_demo.training.recipe_files import RecipeError
+from lora_demo.training.recipes.recipe_files import RecipeError
 
 CLI = CliRunner()
 

@@ -15,8 +15,9 @@ from lora_demo.methods.lora import LoRALinear
 from lora_demo.models import fingerprint, shipped, weights
 from lora_demo.models.materialise import randomise
 from lora_demo.models.mgm import MGM
-from lora_demo.training import recipe_files, results
+from lora_demo.training import results
 from lora_demo.training.merge_adapter import probe
+from lora_demo.training.recipes import recipe_files
 
 CLI = CliRunner()
 METHODS = {

@@ -15,8 +15,9 @@ from lora_demo.memory.cards import CARDS, card
 from lora_demo.memory.plan import METHODS, ladder
 from lora_demo.memory.subjects.errors import BuildError
 from lora_demo.results.units import GIB
-from lora_demo.training import device_cap, recipe_files
-from lora_demo.training.accelerated import AcceleratedEngine
+from lora_demo.training.engine.accelerated import AcceleratedEngine
+from lora_demo.training.measurement import device_cap
+from lora_demo.training.recipes import recipe_files
 
 CLI = CliRunner()
 TINY = ("steps=1", "batch=2", "data.images=4", "data.questions=1", "evaluation.rows=2", "threads=1")

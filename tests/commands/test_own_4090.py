@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from lora_demo.__main__ import app
 from lora_demo.models import weights
 from lora_demo.results.paths import project_root
-from lora_demo.training import recipe_files
-from lora_demo.training.prepare import nano_set
+from lora_demo.training.preparation.prepare import nano_set
+from lora_demo.training.recipes import recipe_files
 
 CLI = CliRunner()
 SMALL = ["steps=2", "batch=2", "micro_batch=1", "workers=0", "threads=1", "evaluation.rows=2"]

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from lora_demo.__main__ import app
 from lora_demo.models import shipped, weights
-from lora_demo.training import prepare
-from lora_demo.training.prepare import nano_set
+from lora_demo.training.preparation import prepare
+from lora_demo.training.preparation.prepare import nano_set
 from tests.data import gemma_like
 
 CLI = CliRunner()

@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from lora_demo.__main__ import app
-from lora_demo.training import recipe_files
-from lora_demo.training.prepare import nano_set
+from lora_demo.training.preparation.prepare import nano_set
+from lora_demo.training.recipes import recipe_files
 
 CLI = CliRunner()
 TINY = ("steps=2", "batch=2", "data.images=4", "data.questions=1", "evaluation.rows=2", "threads=1")

@@ -12,7 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from lora_demo.__main__ import app
-from lora_demo.training import checkpoint, metrics, results
+from lora_demo.training import results
+from lora_demo.training.engine import checkpoint, metrics
 
 CLI = CliRunner()
 TINY = ["steps=4", "batch=2", "data.images=4", "data.questions=1", "evaluation.rows=2", "threads=1", "save.every=2"]

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lora_demo.__main__ import app
-from lora_demo.training import search_files
+from lora_demo.training.searching import search_files
 
 CLI = CliRunner()
 MINE = """

@@ -19,7 +19,7 @@ from lora_demo.methods.registry import METHODS
 from lora_demo.models import fingerprint, shipped
 from lora_demo.results.paths import records_dir
 from lora_demo.results.record import Record
-from lora_demo.training import recipe_files
+from lora_demo.training.recipes import recipe_files
 
 CLI = CliRunner()
 TINY = [

@@ -13,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from lora_demo.memory.recipe_trace import predict_recipe
 from lora_demo.memory.tracing.autocast import Autocast
-from lora_demo.training import recipe_files
+from lora_demo.training.recipes import recipe_files
 from tests.unchecked import unchecked
 
 LAYERS = 2

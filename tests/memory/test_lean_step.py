@@ -14,9 +14,9 @@ from lora_demo.memory.cards import card
 from lora_demo.memory.predict import Setting, predict
 from lora_demo.memory.recipe_trace import predict_recipe
 from lora_demo.memory.tracing.trace import Replay
-from lora_demo.training import recipe_files
-from lora_demo.training.recipe import Recipe
-from lora_demo.training.recipe_files import RecipeError
+from lora_demo.training.recipes import recipe_files
+from lora_demo.training.recipes.recipe import Recipe
+from lora_demo.training.recipes.recipe_files import RecipeError
 from tests.unchecked import unchecked
 
 LENGTH = 2048

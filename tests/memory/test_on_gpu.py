@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from lora_demo.memory.recipe_trace import predict_recipe
-from lora_demo.training import recipe_files
-from lora_demo.training.measuring import as_measured, measure
+from lora_demo.training.measurement.measuring import as_measured, measure
+from lora_demo.training.recipes import recipe_files
 
 HOPPER = 9
 

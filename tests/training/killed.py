@@ -14,7 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lora_demo.training import checkpoint, loop, metrics, recipe_files, results, run, step
+from lora_demo.training import loop, results, run, step
+from lora_demo.training.engine import checkpoint, metrics
+from lora_demo.training.recipes import recipe_files
 
 Kill = Callable[[], None]
 

@@ -10,9 +10,11 @@ from torch import nn
 
 from lora_demo.methods.adalora import AdaLoRALinear
 from lora_demo.methods.errors import MethodError
-from lora_demo.training import metrics, recipe_files, results
-from lora_demo.training.adaptive_rank import AdaptiveRankPart, attach, ranks
-from lora_demo.training.recipe_files import RecipeError
+from lora_demo.training import results
+from lora_demo.training.engine import metrics
+from lora_demo.training.engine.adaptive_rank import AdaptiveRankPart, attach, ranks
+from lora_demo.training.recipes import recipe_files
+from lora_demo.training.recipes.recipe_files import RecipeError
 from lora_demo.training.run import run
 
 TINY = ["steps=6", "batch=2", "data.images=4", "data.questions=1", "evaluation.rows=2", "save.every=3", "threads=1"]

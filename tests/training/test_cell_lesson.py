@@ -7,9 +7,9 @@ import torch
 from lora_demo.data import tokenizer
 from lora_demo.models.mgm import MGM
 from lora_demo.models.presets import MGM_NANO
-from lora_demo.training.cell_lesson import CellLesson, Vocabulary
-from lora_demo.training.fresh_weights import SIMILARITY, fresh_model
-from lora_demo.training.prepare import cell_source
+from lora_demo.training.preparation.cell_lesson import CellLesson, Vocabulary
+from lora_demo.training.preparation.fresh_weights import SIMILARITY, fresh_model
+from lora_demo.training.preparation.prepare import cell_source
 
 
 def fresh() -> MGM:

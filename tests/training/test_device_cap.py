@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lora_demo.results.units import GIB
-from lora_demo.training.device_cap import CapRefused, cap_memory
+from lora_demo.training.measurement.device_cap import CapRefused, cap_memory
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ import torch
 
 from lora_demo.data.items import DataError
 from lora_demo.models.mgm import MGM
-from lora_demo.training import feature_files, recipe_files
-from lora_demo.training.feature_files import CachedSource, FeatureFiles, bytes_per_picture, require_room
-from lora_demo.training.prepare import apply_method, model_of, nano_set, sources_of
-from lora_demo.training.recipe import Recipe
-from lora_demo.training.sources import micro_batch
+from lora_demo.training.preparation import feature_files
+from lora_demo.training.preparation.feature_files import CachedSource, FeatureFiles, bytes_per_picture, require_room
+from lora_demo.training.preparation.prepare import apply_method, model_of, nano_set, sources_of
+from lora_demo.training.preparation.sources import micro_batch
+from lora_demo.training.recipes import recipe_files
+from lora_demo.training.recipes.recipe import Recipe
 
 PICTURES = 3
 

@@ -11,10 +11,11 @@ from lora_demo.models.mgm import MGM
 from lora_demo.models.presets import MGM_2B
 from lora_demo.results.paths import records_dir
 from lora_demo.results.record import Record
-from lora_demo.training import forecast as forecasting
-from lora_demo.training import preflight, recipe_files
-from lora_demo.training.forecast import INTERPRETER, Forecast, forecast
-from lora_demo.training.recipe import Recipe
+from lora_demo.training.measurement import forecast as forecasting
+from lora_demo.training.measurement.forecast import INTERPRETER, Forecast, forecast
+from lora_demo.training.preparation import preflight
+from lora_demo.training.recipes import recipe_files
+from lora_demo.training.recipes.recipe import Recipe
 
 SPEED = 1e10
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lora_demo.training import checkpoint, metrics, recipe_files
+from lora_demo.training.engine import checkpoint, metrics
+from lora_demo.training.recipes import recipe_files
 from lora_demo.training.run import SUMMARY, run
 
 KILLER = Path(__file__).parent / "killed.py"

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from lora_demo.training import checkpoint, metrics, recipe_files, results
-from lora_demo.training.checkpoint import BrokenCheckpoint
+from lora_demo.training import results
+from lora_demo.training.engine import checkpoint, metrics
+from lora_demo.training.engine.checkpoint import BrokenCheckpoint
 from lora_demo.training.loop import TrainingStopped
-from lora_demo.training.prepare import model_of
+from lora_demo.training.preparation.prepare import model_of
+from lora_demo.training.recipes import recipe_files
 from lora_demo.training.run import run
 
 TINY = [

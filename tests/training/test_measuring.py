@@ -5,16 +5,17 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lora_demo.training import measuring, recipe_files
+from lora_demo.training.engine.optimizers import build
 from lora_demo.training.loop import forward_options
-from lora_demo.training.measuring import Measured, Reading, as_measured, measure
-from lora_demo.training.optimizers import build
-from lora_demo.training.prepare import apply_method, model_of
-from lora_demo.training.recipe import Recipe
-from lora_demo.training.recipe_files import RecipeError
-from lora_demo.training.sources import micro_batch
+from lora_demo.training.measurement import measuring
+from lora_demo.training.measurement.measuring import Measured, Reading, as_measured, measure
+from lora_demo.training.preparation.prepare import apply_method, model_of
+from lora_demo.training.preparation.sources import micro_batch
+from lora_demo.training.preparation.synthetic import SyntheticSource
+from lora_demo.training.recipes import recipe_files
+from lora_demo.training.recipes.recipe import Recipe
+from lora_demo.training.recipes.recipe_files import RecipeError
 from lora_demo.training.step import StepOptions, step
-from lora_demo.training.synthetic import SyntheticSource
 
 LENGTH, ROWS = 100, 2
 

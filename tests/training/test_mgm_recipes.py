@@ -9,8 +9,9 @@ import pytest
 from lora_demo.methods.errors import MethodError
 from lora_demo.models.mgm import MGM
 from lora_demo.models.presets import MGM_2B
-from lora_demo.training import preflight, recipe_files
-from lora_demo.training.recipe import Recipe
+from lora_demo.training.preparation import preflight
+from lora_demo.training.recipes import recipe_files
+from lora_demo.training.recipes.recipe import Recipe
 
 MADE_UP = ["data={kind: synthetic, length: 704, supervised: 64}", "model.weights=random"]
 NAMES = [name for name in recipe_files.shipped() if name.startswith("mgm-2b-")]

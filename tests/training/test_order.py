@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lora_demo.training.order import Order, cut, share
-from lora_demo.training.schedule import factor
+from lora_demo.training.engine.order import Order, cut, share
+from lora_demo.training.engine.schedule import factor
 
 
 @given(size=st.integers(1, 60), batch=st.integers(1, 20), seed=st.integers(0, 5), epoch=st.integers(0, 3))

@@ -18,15 +18,15 @@ from lora_demo.models.chunked_loss import chunked_next_token_loss, has_torch_ker
 from lora_demo.models.loss import next_token_loss
 from lora_demo.models.mgm import MGM
 from lora_demo.models.presets import MGM_NANO
-from lora_demo.training import recipe_files
+from lora_demo.training.engine.optimizers import OptimizerUnavailable, build, require
 from lora_demo.training.loop import forward_options
-from lora_demo.training.optimizers import OptimizerUnavailable, build, require
-from lora_demo.training.packed_base import pack
-from lora_demo.training.prepare import apply_method, model_of
-from lora_demo.training.recipe import Recipe
-from lora_demo.training.sources import micro_batch
+from lora_demo.training.preparation.packed_base import pack
+from lora_demo.training.preparation.prepare import apply_method, model_of
+from lora_demo.training.preparation.sources import micro_batch
+from lora_demo.training.preparation.synthetic import SyntheticSource
+from lora_demo.training.recipes import recipe_files
+from lora_demo.training.recipes.recipe import Recipe
 from lora_demo.training.step import MicroBatch, StepOptions, step
-from lora_demo.training.synthetic import SyntheticSource
 
 SYNTHETIC = ["cache_features=false", "data={kind: synthetic, length: 120, supervised: 24}", "threads=1"]
 NEEDS_TORCHS_OWN = pytest.mark.skipif(not has_torch_kernel(), reason="torch before 2.13")

@@ -11,8 +11,8 @@ import torch
 from lora_demo.methods import registry
 from lora_demo.models.mgm import MGM
 from lora_demo.models.presets import mgm_preset
-from lora_demo.training import search_files
-from lora_demo.training.search import SearchError, base_recipe, candidate, check_methods, draw, spoken
+from lora_demo.training.searching import search_files
+from lora_demo.training.searching.search import SearchError, base_recipe, candidate, check_methods, draw, spoken
 
 MINE = """
 about: A search.

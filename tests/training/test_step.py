@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from lora_demo.training.cell_lesson import LessonOutput
+from lora_demo.training.preparation.cell_lesson import LessonOutput
 from lora_demo.training.step import MicroBatch, NonFiniteLoss, StepOptions, step
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import optuna
 import pytest
 
-from lora_demo.training import recipe_files, search_files, tuning_report
 from lora_demo.training.evaluation import Evaluation
-from lora_demo.training.search import SearchError, base_recipe
-from lora_demo.training.tuning import Objective, Trained, all_trials, behind, open_study, optimise
+from lora_demo.training.recipes import recipe_files
+from lora_demo.training.searching import search_files, tuning_report
+from lora_demo.training.searching.search import SearchError, base_recipe
+from lora_demo.training.searching.tuning import Objective, Trained, all_trials, behind, open_study, optimise
 
 SEARCH = search_files.load("nano-lora")
 RECIPE = base_recipe(SEARCH)

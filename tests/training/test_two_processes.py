@@ -19,10 +19,12 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedType
 
-from lora_demo.training import checkpoint, metrics, preflight, recipe_files
-from lora_demo.training.recipe_files import RecipeError
+from lora_demo.training.engine import checkpoint, metrics
+from lora_demo.training.engine.stopped import TrainingStopped
+from lora_demo.training.preparation import preflight
+from lora_demo.training.recipes import recipe_files
+from lora_demo.training.recipes.recipe_files import RecipeError
 from lora_demo.training.run import run
-from lora_demo.training.stopped import TrainingStopped
 
 SETTINGS = ["steps=4", "batch=6", "threads=1", "data.images=12", "data.questions=2", "cache_features=false"]
 SETTINGS += ["evaluation.rows=4", "save.every=2"]

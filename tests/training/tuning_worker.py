@@ -10,11 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-from lora_demo.training import search_files
 from lora_demo.training.evaluation import Evaluation
-from lora_demo.training.recipe import Recipe
-from lora_demo.training.search import base_recipe
-from lora_demo.training.tuning import Objective, Trained, Watch, open_study, optimise
+from lora_demo.training.recipes.recipe import Recipe
+from lora_demo.training.searching import search_files
+from lora_demo.training.searching.search import base_recipe
+from lora_demo.training.searching.tuning import Objective, Trained, Watch, open_study, optimise
 
 SEARCH = search_files.load("nano-lora")
 RECIPE = base_recipe(SEARCH)

@@ -6,7 +6,7 @@ from lora_demo.figures.catalogue.mgm2b_peaks import TOLERANCE
 from lora_demo.figures.registry import both, figure
 from lora_demo.memory.recipe_trace import predict_recipe
 from lora_demo.results.record import installed_versions
-from lora_demo.training import recipe_files
+from lora_demo.training.recipes import recipe_files
 
 RECIPE = "mgm-2b-full-mixed"
 SUPERVISED = 64

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import torch
 
-from lora_demo.training.accelerated import open_accelerator
+from lora_demo.training.engine.accelerated import open_accelerator
+from lora_demo.training.engine.stopped import OutOfMemory, TrainingStopped
 from lora_demo.training.loop import Loop
-from lora_demo.training.prepare import apply_method, model_of, sources_of
-from lora_demo.training.recipe import Recipe
-from lora_demo.training.search import SearchError
-from lora_demo.training.sources import Source
+from lora_demo.training.preparation.prepare import apply_method, model_of, sources_of
+from lora_demo.training.preparation.sources import Source
+from lora_demo.training.recipes.recipe import Recipe
+from lora_demo.training.searching.search import SearchError
+from lora_demo.training.searching.tuning import Trained, Watch
 from lora_demo.training.step import NonFiniteLoss
-from lora_demo.training.stopped import OutOfMemory, TrainingStopped
-from lora_demo.training.tuning import Trained, Watch
 
 
 class CandidateTrainer:

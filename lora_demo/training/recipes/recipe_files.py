@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from lora_demo.training.recipe import Recipe
+from lora_demo.training.recipes.recipe import Recipe
 
 
 class RecipeError(ValueError):

@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from lora_demo.training.stopped import TrainingStopped
+from lora_demo.training.engine.stopped import TrainingStopped
 
 SEAL = "progress.json"
 TRAINED = "trained.safetensors"

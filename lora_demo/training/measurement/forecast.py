@@ -21,10 +21,10 @@ from lora_demo.models.mgm import MGM
 from lora_demo.models.splice import Plan
 from lora_demo.models.wide_products import has_bfloat16_units
 from lora_demo.results.units import MIB
+from lora_demo.training.engine.optimizers import EIGHT_BIT
 from lora_demo.training.loop import forward_options
-from lora_demo.training.optimizers import EIGHT_BIT
-from lora_demo.training.recipe import Recipe
-from lora_demo.training.recipe_data import SyntheticData
+from lora_demo.training.recipes.recipe import Recipe
+from lora_demo.training.recipes.recipe_data import SyntheticData
 
 INTERPRETER = 600 * MIB
 """Python, PyTorch and transformers, loaded."""

@@ -24,8 +24,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from lora_demo.training.evaluation import Evaluation
-from lora_demo.training.recipe import Recipe
-from lora_demo.training.search import Search, SearchError, candidate, draw, spoken
+from lora_demo.training.recipes.recipe import Recipe
+from lora_demo.training.searching.search import Search, SearchError, candidate, draw, spoken
 
 HEARTBEAT = 60
 """Seconds between signs of life; a trial silent for twice as long counts as dead."""

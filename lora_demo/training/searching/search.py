@@ -21,8 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, m
 from lora_demo.methods import registry
 from lora_demo.methods.errors import MethodError
 from lora_demo.methods.skeleton import skeleton
-from lora_demo.training import recipe_files
-from lora_demo.training.recipe import Recipe
+from lora_demo.training.recipes import recipe_files
+from lora_demo.training.recipes.recipe import Recipe
 
 LISTS = ("targets", "feedforward", "quantised")
 """Settings whose value is a list of names."""

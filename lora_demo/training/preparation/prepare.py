@@ -28,15 +28,15 @@ from lora_demo.models.mgm import MGM
 from lora_demo.models.presets import mgm_preset
 from lora_demo.models.projectors import PROJECTORS
 from lora_demo.models.tensor_files import CheckpointError
-from lora_demo.training.cell_lesson import CellLesson
-from lora_demo.training.feature_files import CachedSource, FeatureFiles
-from lora_demo.training.fresh_weights import fresh_model
-from lora_demo.training.packed_base import attention_biases, pack
-from lora_demo.training.recipe import ModelPart, Recipe
-from lora_demo.training.recipe_data import CellData, DataPart, FolderData, NanoData, SyntheticData
-from lora_demo.training.savers import recompute_layers, tile_feedforward
-from lora_demo.training.sources import CellSource, FolderSource, NanoSource, SharedPictures, Source, seen
-from lora_demo.training.synthetic import SyntheticSource
+from lora_demo.training.preparation.cell_lesson import CellLesson
+from lora_demo.training.preparation.feature_files import CachedSource, FeatureFiles
+from lora_demo.training.preparation.fresh_weights import fresh_model
+from lora_demo.training.preparation.packed_base import attention_biases, pack
+from lora_demo.training.preparation.savers import recompute_layers, tile_feedforward
+from lora_demo.training.preparation.sources import CellSource, FolderSource, NanoSource, SharedPictures, Source, seen
+from lora_demo.training.preparation.synthetic import SyntheticSource
+from lora_demo.training.recipes.recipe import ModelPart, Recipe
+from lora_demo.training.recipes.recipe_data import CellData, DataPart, FolderData, NanoData, SyntheticData
 
 VALIDATION_IMAGES = 250
 VALIDATION_QUESTIONS = 4

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from lora_demo.training.search import PerRank, Range, Search, SearchError
+from lora_demo.training.searching.search import PerRank, Range, Search, SearchError
 
 RANGES = ("lr", "alpha", "dropout")
 """Settings that any number serves; others take whole numbers or names, and those are listed one by one."""
@@ -85,4 +85,4 @@ def _read(name_or_path: str) -> tuple[str, str]:
 
 
 def _folder() -> Any:
-    return importlib.resources.files("lora_demo.training").joinpath("searches")
+    return importlib.resources.files("lora_demo.training.searching").joinpath("searches")

@@ -11,7 +11,7 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.utils import DistributedType
 from torch import Tensor, nn
 
-from lora_demo.training.stopped import TrainingStopped
+from lora_demo.training.engine.stopped import TrainingStopped
 
 Precision = Literal["fp32", "bf16"]
 SHARDED = (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)

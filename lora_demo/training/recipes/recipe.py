@@ -12,10 +12,10 @@ from lora_demo.methods.errors import MethodError
 from lora_demo.methods.registry import METHODS
 from lora_demo.models.chunked_loss import Kernel, has_torch_kernel
 from lora_demo.models.presets import PRESETS
-from lora_demo.training.adaptive_rank import AdaptiveRankPart
-from lora_demo.training.optimizers import Implementation
-from lora_demo.training.recipe_data import CellData, DataPart, FolderData, Fraction, NanoData, Part
-from lora_demo.training.schedule import Shape
+from lora_demo.training.engine.adaptive_rank import AdaptiveRankPart
+from lora_demo.training.engine.optimizers import Implementation
+from lora_demo.training.engine.schedule import Shape
+from lora_demo.training.recipes.recipe_data import CellData, DataPart, FolderData, Fraction, NanoData, Part
 
 Dtype = Literal["float32", "bfloat16"]
 TOWER_NAMES = ("vision_tower", "vision_tower_aux")
@@ -91,7 +91,7 @@ class MethodPart(BaseModel):
 
 
 class OptimizerPart(Part):
-    """AdamW; see `lora_demo.training.optimizers`."""
+    """AdamW; see `lora_demo.training.engine.optimizers`."""
 
     lr: PositiveFloat
     betas: tuple[Fraction, Fraction] = (0.9, 0.999)
@@ -101,7 +101,7 @@ class OptimizerPart(Part):
 
 
 class SchedulePart(Part):
-    """Learning rate over the run; see `lora_demo.training.schedule`."""
+    """Learning rate over the run; see `lora_demo.training.engine.schedule`."""
 
     shape: Shape = "cosine"
     warmup: Fraction = 0.03

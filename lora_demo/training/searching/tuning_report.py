@@ -13,8 +13,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lora_demo.results.store import write_atomically
 from lora_demo.results.units import MIB
-from lora_demo.training.search import Search, spoken
-from lora_demo.training.tuning import all_trials
+from lora_demo.training.searching.search import Search, spoken
+from lora_demo.training.searching.tuning import all_trials
 
 STATES = {
     TrialState.COMPLETE: "done",

@@ -12,11 +12,12 @@ from lora_demo.data.nano_grid import Family
 from lora_demo.models import fingerprint, shipped
 from lora_demo.models.mgm import MGM
 from lora_demo.results.record import Record, installed_versions, today
-from lora_demo.training import metrics, recipe_files
+from lora_demo.training.engine import metrics
 from lora_demo.training.evaluation import Blinded, evaluate
-from lora_demo.training.prepare import nano_set
+from lora_demo.training.preparation.prepare import nano_set
+from lora_demo.training.preparation.sources import SeenSource, seen
+from lora_demo.training.recipes import recipe_files
 from lora_demo.training.run import SUMMARY, run
-from lora_demo.training.sources import SeenSource, seen
 
 TEST_IMAGES = 400
 TEST_QUESTIONS = 5

@@ -12,7 +12,7 @@ import torch
 
 from lora_demo.data.items import DataError
 from lora_demo.models.config import MGMConfig
-from lora_demo.training.recipe_data import SyntheticData
+from lora_demo.training.recipes.recipe_data import SyntheticData
 
 FEWEST_TEXT = 3
 """bos, a prompt and one answer token."""

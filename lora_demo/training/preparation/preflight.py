@@ -12,12 +12,12 @@ import torch
 
 from lora_demo.models.config import MGMConfig
 from lora_demo.models.mgm import MGM
-from lora_demo.training.optimizers import require
-from lora_demo.training.prepare import apply_method, as_asked, check_folder, config_of
-from lora_demo.training.recipe import Recipe
-from lora_demo.training.recipe_data import FolderData, SyntheticData
-from lora_demo.training.recipe_files import RecipeError
-from lora_demo.training.synthetic import sizes
+from lora_demo.training.engine.optimizers import require
+from lora_demo.training.preparation.prepare import apply_method, as_asked, check_folder, config_of
+from lora_demo.training.preparation.synthetic import sizes
+from lora_demo.training.recipes.recipe import Recipe
+from lora_demo.training.recipes.recipe_data import FolderData, SyntheticData
+from lora_demo.training.recipes.recipe_files import RecipeError
 
 
 def check(recipe: Recipe, *, cuda: bool, processes: int = 1) -> MGM:

@@ -7,13 +7,14 @@ import torch
 
 from lora_demo.data import labels
 from lora_demo.data.tokenizer import nano
+from lora_demo.lab import nano_evidence
 from lora_demo.models import fingerprint, shipped
 from lora_demo.results.paths import records_dir
 from lora_demo.results.record import Record
-from lora_demo.training import nano_evidence, recipe_files
 from lora_demo.training.evaluation import evaluate, rows_right
+from lora_demo.training.preparation.sources import NanoSource, micro_batch, select
+from lora_demo.training.recipes import recipe_files
 from lora_demo.training.run import run
-from lora_demo.training.sources import NanoSource, micro_batch, select
 
 IMAGES = 120
 FORWARD = {"supervised_only": True}

@@ -19,12 +19,14 @@ from torch import nn
 
 from lora_demo.models.resident import PeakResident
 from lora_demo.models.wide_products import wide_where_needed
-from lora_demo.training import metrics, preflight, recipe_files
-from lora_demo.training.accelerated import open_accelerator
+from lora_demo.training.engine import metrics
+from lora_demo.training.engine.accelerated import open_accelerator
+from lora_demo.training.engine.stopped import OutOfMemory, out_of_memory_named
 from lora_demo.training.loop import Loop
-from lora_demo.training.prepare import apply_method, model_of, sources_of
-from lora_demo.training.recipe import Recipe
-from lora_demo.training.stopped import OutOfMemory, out_of_memory_named
+from lora_demo.training.preparation import preflight
+from lora_demo.training.preparation.prepare import apply_method, model_of, sources_of
+from lora_demo.training.recipes import recipe_files
+from lora_demo.training.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True)

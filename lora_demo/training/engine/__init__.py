@@ -1,0 +1,1 @@
+"""What the loop is made of: processes, optimizers, schedule, order of rows, checkpoints, metrics, ways to end."""

@@ -1,0 +1,1 @@
+"""From a recipe to model, method and rows, and everything that can be refused before."""

@@ -1,0 +1,1 @@
+"""Searching for hyperparameters: what may be tried, the study, its report."""
