@@ -28,10 +28,16 @@ def of(model: nn.Module) -> str:
     for name, parameter in model.named_parameters():
         if name.startswith(UNTOUCHED):
             flat = parameter.detach().reshape(-1)
-            places = torch.linspace(0, flat.numel() - 1, min(SAMPLED, flat.numel())).long().to(flat.device)
+            places = evenly(flat.numel()).to(flat.device)
             values = flat[places].to(torch.bfloat16).cpu().view(torch.int16).numpy().tobytes()
             digest.update(f"{name} {tuple(parameter.shape)} ".encode() + values)
     return digest.hexdigest()
+
+
+def evenly(size: int) -> torch.Tensor:
+    """SAMPLED places from the first to the last of `size` values, or all of them."""
+    # float64: float32 knows no odd numbers beyond 2**24, and the embedding has 2**29 values.
+    return torch.linspace(0, size - 1, min(SAMPLED, size), dtype=torch.float64).long()
 
 
 def save(model: nn.Module, folder: Path) -> None:
