@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,8 @@ app.add_typer(memory_app, name="memory")
 @app.callback()
 def main() -> None:
     """Exit codes: 0 fine, 1 a check failed, 2 bad input."""
+    # On CPUs with bfloat16 units bitsandbytes asks for a kernel from a hub, which nothing here needs.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 
 @data_app.command("check")
