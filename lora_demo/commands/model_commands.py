@@ -142,6 +142,7 @@ def tune(
     ] = None,
     study: Annotated[str | None, typer.Option("--study", help="Name in the storage; the search's if none.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the report; runs/tune-SEARCH if none.")] = None,
+    record: Annotated[bool, typer.Option("--record", help="Write the finished study to qa/records.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Search methods, ranks, targets, alpha and learning rates; report quality against memory.
@@ -163,6 +164,7 @@ def tune(
             study=study,
             trials=trials,
             minutes=minutes,
+            record=record,
             as_json=as_json,
         )
     )

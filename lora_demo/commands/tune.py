@@ -20,10 +20,13 @@ from lora_demo.memory.subjects.errors import BuildError
 from lora_demo.memory.subjects.subject import MGMSubject, SubjectError
 from lora_demo.memory.tracing.cuda_kernels import WORKSPACE
 from lora_demo.memory.tracing.trace import replay
+from lora_demo.models import fingerprint, shipped
 from lora_demo.models.config import MGMConfig
 from lora_demo.models.mgm import MGM
 from lora_demo.models.places import Places
 from lora_demo.models.presets import mgm_preset
+from lora_demo.results.paths import records_dir
+from lora_demo.results.record import Record, installed_versions, today
 from lora_demo.training.loop import TrainingStopped
 from lora_demo.training.recipes.recipe import ModelPart, Recipe
 from lora_demo.training.searching import search_files, tuning_report
@@ -112,14 +115,18 @@ def start(
     study: str | None,
     trials: int | None,
     minutes: float | None,
-    as_json: bool,
+    record: bool = False,
+    as_json: bool = False,
 ) -> int:
     """Search and print the front. Exit status 0 done, 1 stopped with a reason, 2 bad input."""
     errors = Console(stderr=True)
+    if record and (settings or trials is not None or minutes is not None):
+        errors.print("--record keeps the search as it stands; leave --set, --trials and --minutes out", highlight=False)
+        return 2
     try:
         search = search_files.load(name)
         folder = out or Path("runs") / f"tune-{search.name}"
-        found = Tuning(
+        tuning = Tuning(
             search=search,
             settings=tuple(settings),
             folder=made(folder),
@@ -127,7 +134,8 @@ def start(
             study=study or search.name,
             trials=search.trials if trials is None else trials,
             seconds=None if minutes is None else 60 * minutes,
-        ).run(errors)
+        )
+        found = tuning.run(errors)
     except (*BAD_INPUT, SearchError, BuildError, SubjectError) as error:
         errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 2
@@ -137,11 +145,39 @@ def start(
     except KeyboardInterrupt:
         errors.print("stopped; the same command goes on from here", style="yellow")
         return 1
+    if record:
+        saved = study_record(tuning, found).save(records_dir())
+        errors.print(str(saved), markup=False, highlight=False, soft_wrap=True)
     if as_json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
     else:
         show(found, folder)
     return 0
+
+
+def study_record(tuning: Tuning, found: dict[str, Any]) -> Record:
+    """The front and every trial of a study, without the commands that train them anew."""
+    trials = [{key: value for key, value in row.items() if key != "command"} for row in found["trials"]]
+    return Record(
+        name=f"tune-{tuning.search.name}",
+        configuration=settled(tuning.search),
+        samples={"front": found["front"], "trials": trials},
+        seed=tuning.search.seed,
+        device="cpu",
+        versions=installed_versions(),
+        date=today(),
+    )
+
+
+def settled(search: Search) -> dict[str, Any]:
+    """What a study's outcome depends on: the search, the recipe it varies, and the base if that is the shipped one."""
+    recipe = base_recipe(search)
+    shipped_base = recipe.model.weights == "shipped"
+    return {
+        "search": search.model_dump(mode="json", exclude={"about"}),
+        "recipe": recipe.model_dump(mode="json", exclude={"about"}),
+        "base": fingerprint.of(shipped.load_nano()) if shipped_base else recipe.model.weights,
+    }
 
 
 def made(folder: Path) -> Path:

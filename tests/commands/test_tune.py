@@ -8,6 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from lora_demo.__main__ import app
+from lora_demo.commands import tune as command
+from lora_demo.results.paths import records_dir
+from lora_demo.results.record import Record
 from lora_demo.training.searching import search_files
 
 CLI = CliRunner()
@@ -45,6 +48,28 @@ def test_a_search_runs_goes_on_and_reports(tmp_path):
     code, printed, _ = tune(file, "--out", out, "--trials", 0)
     assert code == 0
     assert "Pareto front of 2 trials" in printed
+
+
+def test_a_finished_study_becomes_a_record(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORA_DEMO_ROOT", str(tmp_path))
+    file, out = tmp_path / "mine.yaml", tmp_path / "out"
+    file.write_text(MINE)
+    code, _, errors = tune(file, "--out", out, "--record")
+    assert code == 0, errors
+    record = Record.load(tmp_path / "qa" / "records" / "tune-mine.json")
+    assert {row["number"] for row in record.samples["trials"]} == {0, 1}
+    assert set(record.samples["front"]) <= {0, 1}
+    assert record.configuration == command.settled(search_files.load(str(file)))
+    assert "command" not in record.samples["trials"][0]
+    code, _, errors = tune(file, "--out", out, "--record", "--trials", 1)
+    assert (code, "leave --set, --trials" in errors) == (2, True)
+
+
+def test_the_committed_study_belongs_to_its_search_and_the_shipped_base():
+    record = Record.load(records_dir() / "tune-nano-lora.json")
+    search = search_files.load("nano-lora")
+    assert record.configuration == command.settled(search), "run `lora-demo tune nano-lora --record` again"
+    assert sum(row["state"] in ("done", "stopped") for row in record.samples["trials"]) == search.trials
 
 
 def test_the_list_names_every_search():

@@ -22,7 +22,7 @@ SPEED = 1e10
 
 @pytest.fixture(autouse=True)
 def _one_speed(monkeypatch):
-    monkeypatch.setattr(forecasting, "operations_per_second", lambda: SPEED)
+    monkeypatch.setattr(forecasting, "operations_per_second", lambda *, bfloat16: SPEED)
 
 
 @functools.cache

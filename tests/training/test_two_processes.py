@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -79,3 +81,49 @@ def test_a_launcher_that_shards_parameters_is_refused_before_loading(tmp_path, m
 def test_more_processes_than_rows_are_refused():
     with pytest.raises(RecipeError, match="batch 6 leaves some of 8 processes without a row"):
         preflight.check(recipe_files.load("nano-lora-b", SETTINGS), cuda=False, processes=8)
+
+
+DYING_PEER = """
+import os, signal, sys
+from lora_demo.__main__ import app
+from lora_demo.training import loop
+
+real, calls = loop.step, []
+
+def dying(*args, **kwargs):
+    calls.append(1)
+    if len(calls) == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*args, **kwargs)
+
+loop.step = dying
+app(sys.argv[1:])
+"""
+
+
+@pytest.mark.timeout(600)
+def test_a_lost_peer_is_named_and_the_last_checkpoint_stays(tmp_path):
+    """Two processes as on two machines, where no launcher ends the other one."""
+    words = [word for setting in (*SETTINGS, "steps=40") for word in ("--set", setting)]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "WORLD_SIZE": "2"}
+    shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, *program, "train", "nano-lora-b", *words, "--out", str(tmp_path / "run")],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank, program in enumerate((["-m", "lora_demo"], ["-c", DYING_PEER]))
+    ]
+    said = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [1, -signal.SIGKILL], said
+    assert "another process of this run is gone" in said[0]
+    assert "Traceback" not in said[0]
+    kept = checkpoint.newest(tmp_path / "run" / "checkpoints")
+    assert kept is not None
+    assert kept.name == "step-0000002"
+    assert checkpoint.damage(kept) is None

@@ -28,12 +28,16 @@ METHODS = {
 View = Callable[[dict[str, Any], str], str]
 
 
-def from_record(name: str) -> Callable[[View], Callable[[Content, str, str], str]]:
-    """A list made from the samples of a record; where the record is still owed, a line that says so."""
+def from_record(name: str, made_by: str = "") -> Callable[[View], Callable[[Content, str, str], str]]:
+    """A list made from the samples of a record; where the record is still owed, a line that says so.
+
+    made_by  the command that writes the record; `lora-demo lab` with its name if not given
+    """
 
     def around(view: View) -> Callable[[Content, str, str], str]:
         def listed(content: Content, lang: str, page: str) -> str:
-            path, command = content.root / "qa" / "records" / f"{name}.json", f"lora-demo lab {name} --record"
+            path = content.root / "qa" / "records" / f"{name}.json"
+            command = made_by or f"lora-demo lab {name} --record"
             if not path.is_file():
                 return _say(
                     lang,
@@ -124,6 +128,33 @@ def learning_rates(samples: dict[str, Any], lang: str) -> str:
         marked = (f"**{one}**" if one.partition(":")[0] == best else one for one in tried)
         rows.append((METHODS[name][lang == "en"], " · ".join(marked)))
     return _table(heads, "ll", rows)
+
+
+@from_record("tune-nano-lora", "lora-demo tune nano-lora --record")
+def tuning(samples: dict[str, Any], lang: str) -> str:
+    """The Pareto front of the recorded study: settings, rate, right answers on validation questions, memory."""
+    heads = {
+        "zh": ("设置", "学习率", "验证题正确率", "一步的峰值（预测）", "可训练参数"),
+        "en": ("settings", "learning rate", "right, validation questions", "peak of a step (predicted)", "trained"),
+    }[lang]
+    trials = {row["number"]: row for row in samples["trials"]}
+    rows = [
+        (
+            f"`{row['what']}`",
+            f"{row['lr']:.2g}",
+            f"{100 * row['quality']:.1f}%",
+            f"{row['memory'] / 2**20:.1f} MiB",
+            f"{row['trainable']:,}",
+        )
+        for row in (trials[number] for number in samples["front"])
+    ]
+    stopped = sum(row["state"] == "stopped" for row in samples["trials"])
+    said = _say(
+        lang,
+        f"一共 {len(trials)} 次试验，其中 {stopped} 次中途掐掉。",
+        f"{len(trials)} trials in all, {stopped} of them stopped early.",
+    )
+    return f"{_table(heads, 'lrrrr', rows)}\n\n{said}"
 
 
 def _against_one_rank(samples: dict[str, Any], lang: str) -> str:

@@ -82,4 +82,5 @@ LISTS: dict[str, Callable[..., str]] = {
     "nano-quantised-base": lab_views.quantised_base,
     "nano-adaptive-rank": lab_views.adaptive_rank,
     "nano-learning-rates": lab_views.learning_rates,
+    "nano-tuning": lab_views.tuning,
 }
