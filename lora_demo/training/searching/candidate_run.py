@@ -34,7 +34,8 @@ class CandidateTrainer:
         try:
             loop = self._loop(recipe, place, watch)
             trainable = sum(p.numel() for p in loop.bare.parameters() if p.requires_grad)
-            return Trained(trainable, time.perf_counter() - started, stopped=_reason_to_stop(loop))
+            stopped = _reason_to_stop(loop)
+            return Trained(trainable, time.perf_counter() - started, stopped)
         finally:
             shutil.rmtree(place, ignore_errors=True)
 
