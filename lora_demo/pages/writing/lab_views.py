@@ -140,7 +140,7 @@ def tuning(samples: dict[str, Any], lang: str) -> str:
     trials = {row["number"]: row for row in samples["trials"]}
     rows = [
         (
-            f"`{row['what']}`",
+            _settings(row["what"], lang),
             f"{row['lr']:.2g}",
             f"{100 * row['quality']:.1f}%",
             f"{row['memory'] / 2**20:.1f} MiB",
@@ -155,6 +155,14 @@ def tuning(samples: dict[str, Any], lang: str) -> str:
         f"{len(trials)} trials in all, {stopped} of them stopped early.",
     )
     return f"{_table(heads, 'lrrrr', rows)}\n\n{said}"
+
+
+def _settings(what: str, lang: str) -> str:
+    """lora:r=2,alpha=4,targets=q_proj+v_proj -> r=2, α=4, q and v."""
+    given = dict(part.split("=") for part in what.partition(":")[2].split(","))
+    targets = given["targets"].replace("_proj", "").split("+")
+    hung = _say(lang, "七类全挂", "all seven") if targets == ["all"] else _say(lang, "、", ", ").join(targets)
+    return f"r={given['r']}, α={given['alpha']}" + _say(lang, "，", ", ") + hung
 
 
 def _against_one_rank(samples: dict[str, Any], lang: str) -> str:
