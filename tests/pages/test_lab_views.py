@@ -17,6 +17,16 @@ ACCURACIES = {
 }
 COST = {"trainable": 12345, "seconds": 41.6}
 
+TRIAL = {
+    "number": 3,
+    "state": "done",
+    "what": "lora:r=2,alpha=4,targets=q_proj+v_proj",
+    "lr": 0.005117,
+    "quality": 0.513,
+    "memory": 3 * 2**20,
+    "trainable": 3584,
+}
+
 
 @pytest.fixture
 def bare(small_repo):
@@ -38,6 +48,8 @@ def content(bare):
             "uniform": ACCURACIES,
             "uniform_rank": 4,
         },
+        "learning-rates": dict.fromkeys(RECIPES, [{"lr": 0.01, "accuracy": {"0.003": 0.25, "0.01": 0.5}}]),
+        "tune-nano-lora": {"front": [3], "trials": [TRIAL, TRIAL | {"number": 4, "state": "stopped"}]},
     }
     for name, found in samples.items():
         (records / f"{name}.json").write_text(json.dumps({"samples": found}))
@@ -61,6 +73,16 @@ def test_the_tables_say_what_the_records_hold(content, lang):
     assert ranks.splitlines()[2:] == ["| `q_proj` | 3 · 0 | 3 |", "| `v_proj` | 7 | 7 |"]
     for name, rows in (("nano-several-adapters", 4), ("nano-quantised-base", 5)):
         assert len(LISTS[name](content, lang, "nano.md").splitlines()) == 2 + rows
+
+
+@pytest.mark.parametrize(("lang", "settings"), [("zh", "r=2, α=4，q、v"), ("en", "r=2, α=4, q, v")])
+def test_what_was_looked_for_is_shown_with_its_best(content, lang, settings):
+    rates = LISTS["nano-learning-rates"](content, lang, "nano.md").splitlines()
+    assert len(rates) == 2 + len(RECIPES)
+    assert all(line.endswith("| 0.003: 25.0% · **0.01: 50.0%** |") for line in rates[2:])
+    table, said = LISTS["nano-tuning"](content, lang, "nano.md").split("\n\n")
+    assert table.splitlines()[2:] == [f"| {settings} | 0.0051 | 51.3% | 3.0 MiB | 3,584 |"]
+    assert ("2" in said, "1" in said) == (True, True)
 
 
 def test_an_owed_record_says_so_and_a_damaged_one_is_an_error(bare):
