@@ -48,7 +48,7 @@ def content(bare):
             "uniform": ACCURACIES,
             "uniform_rank": 4,
         },
-        "learning-rates": dict.fromkeys(RECIPES, [{"lr": 0.01, "accuracy": {"0.003": 0.25, "0.01": 0.5}}]),
+        "learning-rates": {key: [{"lr": 0.01, "accuracy": {"0.003": 0.25, "0.01": 0.5}}] for key in RECIPES},
         "tune-nano-lora": {"front": [3], "trials": [TRIAL, TRIAL | {"number": 4, "state": "stopped"}]},
     }
     for name, found in samples.items():
