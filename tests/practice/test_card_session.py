@@ -21,6 +21,15 @@ def reveal(page: Page) -> None:
     expect(page.locator(".card-back")).to_be_visible()
 
 
+def saved(page: Page, name: str, value: int) -> None:
+    """Wait until a setting is in the store: a reload in the very moment of a change may still drop it."""
+    for _ in range(200):
+        if {"name": name, "value": value} in stored(page)["settings"]:
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"{name}={value} was never stored: {stored(page)['settings']}")
+
+
 def grade(page: Page, number: int) -> str:
     """Grade the open card and wait until the next one (or the summary) is there; the card's question id."""
     name = shown(page)
@@ -172,6 +181,7 @@ def test_the_daily_limit_holds_and_can_be_lifted(visitor: Visitor) -> None:
     page.locator(".limits summary").click()
     page.locator("[name=fresh]").fill("2")
     page.locator("[name=fresh]").press("Tab")
+    saved(page, "fresh", 2)
     visitor.again(page)
     assert counts(page)["fresh"] == 2
     begin(page)
