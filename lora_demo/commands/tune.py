@@ -27,7 +27,9 @@ from lora_demo.models.places import Places
 from lora_demo.models.presets import mgm_preset
 from lora_demo.results.paths import records_dir
 from lora_demo.results.record import Record, installed_versions, today
+from lora_demo.training.engine.accelerated import open_accelerator
 from lora_demo.training.loop import TrainingStopped
+from lora_demo.training.measurement.machine import device_name
 from lora_demo.training.recipes.recipe import ModelPart, Recipe
 from lora_demo.training.searching import search_files, tuning_report
 from lora_demo.training.searching.candidate_run import CandidateTrainer
@@ -163,7 +165,7 @@ def study_record(tuning: Tuning, found: dict[str, Any]) -> Record:
         configuration=settled(tuning.search),
         samples={"front": found["front"], "trials": trials},
         seed=tuning.search.seed,
-        device="cpu",
+        device=device_name(open_accelerator().device),
         versions=installed_versions(),
         date=today(),
     )

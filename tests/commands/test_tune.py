@@ -11,7 +11,7 @@ from lora_demo.__main__ import app
 from lora_demo.commands import tune as command
 from lora_demo.results.paths import records_dir
 from lora_demo.results.record import Record
-from lora_demo.training.searching import search_files
+from lora_demo.training.searching import search_files, tuning_report
 
 CLI = CliRunner()
 MINE = """
@@ -69,7 +69,9 @@ def test_the_committed_study_belongs_to_its_search_and_the_shipped_base():
     record = Record.load(records_dir() / "tune-nano-lora.json")
     search = search_files.load("nano-lora")
     assert record.configuration == command.settled(search), "run `lora-demo tune nano-lora --record` again"
-    assert sum(row["state"] in ("done", "stopped") for row in record.samples["trials"]) == search.trials
+    rows = [tuning_report.Row(**row, command="") for row in record.samples["trials"]]
+    assert sum(row.state in ("done", "stopped") for row in rows) == search.trials
+    assert record.samples["front"] == [row.number for row in tuning_report.front(rows)]
 
 
 def test_the_list_names_every_search():

@@ -166,6 +166,15 @@ def new_kinds(judged: dict[str, Any]) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_rerun_of_a_walk_reproduces_what_was_recorded(tmp_path, monkeypatch):
+    kept = recorded("learning-rates").samples
+    monkeypatch.setattr(learning_rates, "RECIPES", ("nano-bitfit", "nano-qlora"))
+    for name, found in learning_rates.measure(Workshop(tmp_path)).items():
+        assert found == kept[name], name
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(3000)
 def test_a_rerun_reproduces_the_recorded_accuracies(tmp_path):
     record = recorded("nano-methods")

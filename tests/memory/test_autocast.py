@@ -83,6 +83,14 @@ def test_a_trained_weight_is_cast_once_and_a_frozen_one_at_every_use():
         assert real.seen[8, 8] == casts
 
 
+def test_float64_and_integers_stay_as_they_are():
+    wide, whole = torch.randn(3, 3, dtype=torch.float64), torch.ones(3, 3, dtype=torch.int64)
+    for autocast in (Autocast(), torch.autocast("cpu", torch.bfloat16)):
+        with autocast:
+            assert (wide @ wide).dtype == torch.float64
+            assert (whole @ whole).dtype == torch.int64
+
+
 def test_while_a_backward_pass_recomputes_it_acts_and_keeps_nothing():
     linear, x = nn.Linear(8, 8), torch.randn(3, 8)
     with Autocast(recomputing=True), torch.no_grad():

@@ -65,8 +65,8 @@ class Autocast(TorchFunctionMode):
         super().__exit__(*reason)
 
     def _narrow(self, value: Any) -> Any:
-        if not isinstance(value, Tensor) or not value.is_floating_point() or value.dtype == torch.bfloat16:
-            return value
+        if not isinstance(value, Tensor) or value.dtype not in (torch.float32, torch.float16):
+            return value  # float64 and integers stay as they are
         kept = value.dtype == torch.float32 and value.is_leaf and value.requires_grad and not self._recomputing
         if not kept:
             return value.to(torch.bfloat16)
