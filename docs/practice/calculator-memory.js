@@ -79,12 +79,19 @@ export function estimate(form, model, request) {
     const parts = at(form, point, terms, request, values);
     for (const [kind, bytes] of Object.entries(pictures(model, name, point))) parts[kind] += request.batch * bytes;
     if (!OUTSIDE.includes(point)) parts.temporaries += unpacked(form, model, request);
-    const whole = Object.fromEntries(Object.entries({ ...parts, ...always }).map(([kind, bytes]) => [kind, halfEven(bytes)]));
+    const whole = balanced(Object.fromEntries(Object.entries({ ...parts, ...always }).map(([kind, bytes]) => [kind, halfEven(bytes)])));
     const peak = total(Object.values(whole));
     if (!highest || peak > highest.peak) highest = { point, peak, parts: whole };
   }
   if (!highest) throw new OutOfForm("no points");
   return highest;
+}
+
+/** A picture's share of a part is a round figure, so many pictures can take one below nothing: the largest pays. @param {Record<string, number>} parts @returns {Record<string, number>} */
+function balanced(parts) {
+  const largest = COUNTED.reduce((most, kind) => parts[kind] > parts[most] ? kind : most);
+  const owed = total(COUNTED.map(kind => Math.min(0, parts[kind])));
+  return Object.fromEntries(Object.entries(parts).map(([kind, bytes]) => [kind, Math.max(0, bytes) + (kind === largest ? owed : 0)]));
 }
 
 /** @param {Form} form @param {Shape} model @param {Request} request @returns {Record<string, number>} */

@@ -94,8 +94,14 @@ def test_parts_add_up_and_nothing_is_negative(model: str, drawn: dict[str, Any])
     found = estimate(model_dimensions(model), Request(**drawn))
     assert set(found.parts) == set(KINDS)
     assert sum(found.parts.values()) == found.peak
-    # What one picture adds or takes at a point is rounded; a few bytes below nothing are nothing.
-    assert min(found.parts.values()) > -(2**24)
+    assert min(found.parts.values()) >= 0
+
+
+def test_many_pictures_take_no_part_below_nothing() -> None:
+    """The temporaries of one point are 3 MB short per picture: at batch 6 that would be a bar of negative length."""
+    request = Request(method="full", batch=6, length=600, adapter_fp32=False)
+    for point, parts in every_point(model_dimensions("mgm-2b"), request).items():
+        assert min(parts.values()) >= 0, point
 
 
 @settings(deadline=None, max_examples=60)
@@ -125,9 +131,9 @@ def test_counts_are_those_of_the_real_models() -> None:
 def test_what_is_not_in_the_form_is_refused_by_name() -> None:
     model = model_dimensions("mgm-2b")
     for wrong, said in (
-        ({"optimizer": "lion"}, "optimizer 'lion': the closed form has foreach"),
-        ({"base": "gptq"}, "base 'gptq': the closed form has bf16"),
-        ({"method": "dora"}, "gemma/dora/fp32/keep/whole: the closed form has gemma/"),
+        ({"optimizer": "lion"}, "'lion' is not among the optimizers of the closed form: .*foreach"),
+        ({"base": "gptq"}, "'gptq' is not among the bases of the closed form: .*bf16"),
+        ({"method": "dora"}, "'gemma/dora/fp32/keep/whole' is not among the variants of the closed form: gemma/"),
     ):
         with pytest.raises(OutOfForm, match=said):
             estimate(model, replace(Request(length=1024), **wrong))

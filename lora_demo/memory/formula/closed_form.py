@@ -208,15 +208,22 @@ def every_point(model: Dimensions, request: Request) -> dict[str, dict[str, int]
     name, values, always = variant_name(model, request), variables(model, request), counted(model, request)
     images = model.image.get("variants", {}).get(name, {})
     found = {}
-    for point, terms in _variant(name).items():
+    for point, terms in _chosen("variants", name).items():
         parts = at(point, terms, request, values)
         for kind, bytes_ in images.get(point, {}).items():
             parts[kind] += request.batch * bytes_
         if point not in OUTSIDE:
             parts["temporaries"] += _unpacked(model, request)
         parts = _sharded(parts | always, request, model)
-        found[point] = {kind: round(bytes_) for kind, bytes_ in parts.items()}
+        found[point] = _balanced({kind: round(bytes_) for kind, bytes_ in parts.items()})
     return found
+
+
+def _balanced(parts: dict[str, int]) -> dict[str, int]:
+    """A picture's share of a part is a round figure, so many pictures can take one below nothing: the largest pays."""
+    largest = max(COUNTED, key=lambda kind: parts[kind])
+    owed = sum(min(0, parts[kind]) for kind in COUNTED)
+    return {kind: max(0, bytes_) + (owed if kind == largest else 0) for kind, bytes_ in parts.items()}
 
 
 def variant_name(model: Dimensions, request: Request) -> str:
@@ -231,11 +238,12 @@ def slack_key(request: Request) -> str:
     return f"{recompute}/{'whole' if request.supervised is None else 'selected'}"
 
 
-def _variant(name: str) -> Mapping[str, Terms]:
-    variants = data()["variants"]
-    if name not in variants:
-        raise OutOfForm(f"{name}: the closed form has {', '.join(sorted(variants))}")
-    return variants[name]
+def _chosen(table: str, name: str) -> Any:
+    """An entry of one of the file's tables: variants, optimizers, bases. Raises OutOfForm with those there are."""
+    entries = data()[table]
+    if name not in entries:
+        raise OutOfForm(f"{name!r} is not among the {table} of the closed form: {', '.join(sorted(entries))}")
+    return entries[name]
 
 
 def at(point: str, terms: Terms, request: Request, values: Mapping[str, Number]) -> dict[str, Number]:
@@ -243,7 +251,7 @@ def at(point: str, terms: Terms, request: Request, values: Mapping[str, Number])
         kind: sum(bytes_ * value(name, values) for name, bytes_ in terms.get(kind, {}).items()) for kind in COUNTED
     }
     if point == "update":
-        update = _optimizer(request)["update"]
+        update = _chosen("optimizers", request.optimizer)["update"]
         parts["temporaries"] = trained_width(request) * sum(n * value(name, values) for name, n in update.items())
     parts["temporaries"] += data()["workspace"]
     return parts
@@ -256,9 +264,9 @@ def counted(model: Dimensions, request: Request) -> dict[str, Number]:
     packed = 0 if request.method == "full" else linear_parameters(model)
     frozen = total - trainable if request.method == "full" else total - packed
     return {
-        "weights_frozen": 2 * frozen + _base(request)["bytes"] * packed,
+        "weights_frozen": 2 * frozen + _chosen("bases", request.base)["bytes"] * packed,
         "weights_trainable": width * trainable,
-        "optimizer": trainable * _optimizer(request)["state"][str(width)],
+        "optimizer": trainable * _chosen("optimizers", request.optimizer)["state"][str(width)],
     }
 
 
@@ -267,24 +275,10 @@ def trained_width(request: Request) -> int:
     return 4 if request.adapter_fp32 and request.method != "full" else 2
 
 
-def _optimizer(request: Request) -> dict[str, Any]:
-    optimizers = data()["optimizers"]
-    if request.optimizer not in optimizers:
-        raise OutOfForm(f"optimizer {request.optimizer!r}: the closed form has {', '.join(optimizers)}")
-    return optimizers[request.optimizer]
-
-
-def _base(request: Request) -> dict[str, Number]:
-    bases = data()["bases"]
-    if request.base not in bases:
-        raise OutOfForm(f"base {request.base!r}: the closed form has {', '.join(bases)}")
-    return bases[request.base]
-
-
 def _unpacked(model: Dimensions, request: Request) -> Number:
     """The copy that is made of a packed layer's weight to multiply by it; the largest layer's."""
     widest = max(model.intermediate, model.heads * model.head_dim)
-    return 0 if request.method == "full" else _base(request)["copy"] * model.hidden * widest
+    return 0 if request.method == "full" else _chosen("bases", request.base)["copy"] * model.hidden * widest
 
 
 def _sharded(parts: dict[str, Number], request: Request, model: Dimensions) -> dict[str, Number]:
