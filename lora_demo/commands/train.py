@@ -15,6 +15,7 @@ from lora_demo.commands.advice import advice
 from lora_demo.commands.foretold import foretell
 from lora_demo.commands.refusals import BAD_INPUT
 from lora_demo.memory.cards import card
+from lora_demo.training.engine.accelerated import leave
 from lora_demo.training.engine.checkpoint import BrokenCheckpoint
 from lora_demo.training.engine.display import Bar, Display, Quiet
 from lora_demo.training.engine.stopped import OutOfMemory
@@ -53,6 +54,8 @@ def start(
     except TrainingStopped as error:
         console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
+    finally:
+        leave()
     if finished.first:
         print(json.dumps(finished.summary(), indent=1) if as_json else described(finished))
     return 0

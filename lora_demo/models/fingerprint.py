@@ -14,11 +14,12 @@ import torch
 from torch import nn
 
 from lora_demo.models.tensor_files import CheckpointError
+from lora_demo.models.towers import TOWERS
 from lora_demo.results.store import write_atomically
 
 FILE = "base.json"
 SAMPLED = 16
-UNTOUCHED = ("vision_tower.", "vision_tower_aux.", "language_model.model.embed_tokens.weight")
+UNTOUCHED = (*(f"{tower}." for tower in TOWERS), "language_model.model.embed_tokens.weight")
 
 
 @torch.no_grad()
@@ -40,9 +41,9 @@ def evenly(size: int) -> torch.Tensor:
     return torch.linspace(0, size - 1, min(SAMPLED, size), dtype=torch.float64).long()
 
 
-def save(model: nn.Module, folder: Path) -> None:
-    """Note the base beside what is trained on it."""
-    write_atomically(folder / FILE, json.dumps({"fingerprint": of(model)}) + "\n")
+def save(fingerprint: str, folder: Path) -> None:
+    """Note the base, as `of` tells it, beside what is trained on it."""
+    write_atomically(folder / FILE, json.dumps({"fingerprint": fingerprint}) + "\n")
 
 
 def require_same(model: nn.Module, folder: Path) -> bool:

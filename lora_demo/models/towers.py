@@ -13,6 +13,9 @@ from transformers import CLIPVisionConfig, CLIPVisionModel, ConvNextConfig, Conv
 
 from lora_demo.models.config import AuxConfig, ClipConfig
 
+TOWERS = ("vision_tower", "vision_tower_aux")
+"""Their names in MGM."""
+
 
 @dataclass(frozen=True)
 class TowerFeatures:

@@ -15,10 +15,12 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from torch import nn
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset
 
+from lora_demo.models.towers import TOWERS
 from lora_demo.models.wide_products import wide_where_needed
-from lora_demo.training.engine import adaptive_rank, checkpoint, metrics
+from lora_demo.training.engine import adaptive_rank, checkpoint, metrics, sharded
 from lora_demo.training.engine.accelerated import AcceleratedEngine
 from lora_demo.training.engine.display import Display, Quiet
 from lora_demo.training.engine.metrics import Metrics
@@ -30,8 +32,6 @@ from lora_demo.training.evaluation import Evaluation, evaluate, read_back
 from lora_demo.training.preparation.sources import Source, micro_batch
 from lora_demo.training.recipes.recipe import Recipe
 from lora_demo.training.step import MicroBatch, NonFiniteLoss, StepOptions, StepResult, step
-
-TOWERS = ("vision_tower", "vision_tower_aux")
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,13 @@ class Loop:
         with out_of_memory_named(lambda: "moving the model to its device"):
             self.bare = _placed(model, recipe, accelerator)
             optimizer = build(model.parameters(), **recipe.optimizer.model_dump())
-            self.model, self.optimizer = accelerator.prepare(model, optimizer, device_placement=[False, True])
+            self.model, self.optimizer = _prepared(model, optimizer, accelerator)
         if recipe.adaptive_rank is not None:
             adaptive_rank.attach(self.bare, self.optimizer, recipe.adaptive_rank, recipe.steps)
         self.engine = AcceleratedEngine(accelerator, recipe.precision)
         self.judging = {} if recipe.method.name == "towers" else {"supervised_only": True}
         self.options = StepOptions(clip_norm=recipe.clip_norm, forward=forward_options(recipe))
-        self.progress = checkpoint.Progress(recipe=recipe.model_dump(mode="json"))
+        self.progress = checkpoint.Progress(sharded=sharded.active(accelerator), recipe=recipe.model_dump(mode="json"))
         self.last: Evaluation | None = None
 
     def resume(self) -> int:
@@ -210,6 +210,7 @@ class Loop:
         if self.validation is None or not due:
             return False
         self.last = evaluate(self.bare, self.validation, rows=plan.rows, batch=plan.batch, forward=self.judging)
+        sharded.let_go(self.bare)
         if told is not None:
             told.write(step=self.progress.step, evaluation=self.last.to_json())
         self.display.say(f"step {self.progress.step}: {self.last.accuracy:.1%} of {self.last.rows} answers right")
@@ -262,8 +263,19 @@ def forward_options(recipe: Recipe) -> dict[str, Any]:
     return {"supervised_only": recipe.supervised_only, **chunk}
 
 
+def _prepared(model: nn.Module, optimizer: Optimizer, accelerator: Accelerator) -> tuple[nn.Module, Optimizer]:
+    if sharded.active(accelerator):
+        return sharded.prepare(model, optimizer, accelerator)
+    return accelerator.prepare(model, optimizer, device_placement=[False, True])
+
+
 def _placed(model: nn.Module, recipe: Recipe, accelerator: Accelerator) -> nn.Module:
-    """The model on its device; towers whose features lie on disk stay behind (DDP wants all parts in one place)."""
+    """The model on its device; towers whose features lie on disk stay behind (DDP wants all parts in one place).
+
+    A model that is to be sharded stays where it is: sharding moves it, layer by layer.
+    """
+    if sharded.active(accelerator):
+        return model
     if not (recipe.cache_features and recipe.data.kind == "folder" and accelerator.num_processes == 1):
         return model.to(accelerator.device)
     for name, part in model.named_children():

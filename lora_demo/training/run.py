@@ -18,8 +18,8 @@ from lora_demo.models import fingerprint, weights
 from lora_demo.models.mgm import MGM
 from lora_demo.results.store import write_atomically
 from lora_demo.training import results
-from lora_demo.training.engine import checkpoint
-from lora_demo.training.engine.accelerated import open_accelerator, require_whole_parameters
+from lora_demo.training.engine import checkpoint, sharded
+from lora_demo.training.engine.accelerated import open_accelerator, require_known_launcher
 from lora_demo.training.engine.display import Display, Quiet
 from lora_demo.training.engine.stopped import TrainingStopped, out_of_memory_named
 from lora_demo.training.loop import Loop, Outcome
@@ -75,13 +75,15 @@ def run(
     `preflight.check` raises before any weight is read. Under `accelerate launch` every process calls it.
     """
     accelerator = accelerator or open_accelerator()
-    require_whole_parameters(accelerator)
-    preflight.check(recipe, cuda=accelerator.device.type == "cuda", processes=accelerator.num_processes)
+    require_known_launcher(accelerator)
+    cuda, shards = accelerator.device.type == "cuda", sharded.active(accelerator)
+    preflight.check(recipe, cuda=cuda, processes=accelerator.num_processes, sharded=shards)
     _first_does(accelerator, folder, lambda: _claim(folder, resume=resume, overwrite=overwrite))
     if recipe.threads is not None:
         torch.set_num_threads(recipe.threads)
     model = _starting_model(recipe, folder, resume, display, accelerator)
     known_base = resume and fingerprint.require_same(model, folder)
+    base = fingerprint.of(model)
     torch.manual_seed(recipe.seed)
     trained = apply_method(model, recipe)
     shown = display() if accelerator.is_main_process else Quiet()
@@ -91,11 +93,12 @@ def run(
     # Only now: resuming refuses another recipe's folder, and a refusal must leave the folder as it was.
     _first_does(accelerator, folder, lambda: results.save_recipe(recipe, folder))
     if not known_base:
-        _first_does(accelerator, folder, lambda: fingerprint.save(model, folder))
+        _first_does(accelerator, folder, lambda: fingerprint.save(base, folder))
     outcome = loop.run()
     counts = _count(trained)
     if outcome.best_step is not None:
         checkpoint.load_trained(checkpoint.best(loop.checkpoints), trained)
+    sharded.gather(trained, keep=accelerator.is_main_process)
     plain = trained.finish() if isinstance(trained, CellLesson) else model
     finished = Finished(plain, results.place(recipe, folder), outcome, *counts, accelerator.is_main_process)
     _first_does(accelerator, folder, lambda: _save(finished, recipe, folder))
@@ -129,13 +132,21 @@ def _starting_model(
     recipe: Recipe, folder: Path, resume: bool, display: Callable[[], Display], accelerator: Accelerator
 ) -> MGM:
     if recipe.before is None:
+        # What will be sharded is made on the host: a device then never holds all of it.
+        device = "cpu" if sharded.active(accelerator) else accelerator.device
         with out_of_memory_named(lambda: "loading the model"):
-            return model_of(recipe.model, recipe.seed, accelerator.device)
+            return model_of(recipe.model, recipe.seed, device)
     inner = folder / recipe.before
-    if resume and (inner / results.MODEL / weights.WEIGHTS).is_file():
-        return weights.load(inner / results.MODEL)
-    before = recipe_files.load(recipe.before)
-    return run(before, inner, resume=resume, overwrite=not resume, display=display, accelerator=accelerator).model
+    saved = inner / results.MODEL
+    if not (resume and (saved / weights.WEIGHTS).is_file()):
+        before = recipe_files.load(recipe.before)
+        finished = run(before, inner, resume=resume, overwrite=not resume, display=display, accelerator=accelerator)
+        # Otherwise Accelerate would go on saving that run's optimizer, under the name that this run's ought to have.
+        accelerator.free_memory()
+        # After a sharded run only the first process has the whole model.
+        if not sharded.active(accelerator):
+            return finished.model
+    return weights.load(saved)
 
 
 def _claim(folder: Path, *, resume: bool, overwrite: bool) -> None:

@@ -24,7 +24,7 @@ def test_the_type_does_not_matter_and_the_values_do(tmp_path):
     known = fingerprint.of(base)
     assert fingerprint.of(shipped.load_nano(torch.bfloat16)) == known
     assert not fingerprint.require_same(base, tmp_path), "a folder that does not say"
-    fingerprint.save(base, tmp_path)
+    fingerprint.save(fingerprint.of(base), tmp_path)
     assert fingerprint.require_same(base, tmp_path)
     with torch.no_grad():
         base.language_model.model.embed_tokens.weight[0, 0] += 1

@@ -48,7 +48,7 @@ def test_a_source_that_ends_early_is_an_error(tmp_path):
 
 def test_a_fingerprint_knows_the_base_whatever_its_type_and_no_other(tmp_path, make_model):
     model = make_model()
-    fingerprint.save(model, tmp_path)
+    fingerprint.save(fingerprint.of(model), tmp_path)
     assert fingerprint.require_same(make_model().to(torch.bfloat16), tmp_path)
     assert not fingerprint.require_same(model, tmp_path / "elsewhere")
     with torch.no_grad():

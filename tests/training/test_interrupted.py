@@ -66,6 +66,20 @@ def test_kill_9_at_any_moment_and_resume_bit_identically(whole, tmp_path):
         assert not list(folder.rglob("*.part")), moment
 
 
+def test_a_run_that_goes_on_with_another_recipes_model_resumes_with_its_own_optimizer(tmp_path, monkeypatch):
+    short = [*SETTINGS[:6], "evaluation.rows=4", "save.every=2"]
+    before = recipe_files.load("nano-full", short)
+    fresh = {"before": "nano-full", "model": before.model.model_copy(update={"weights": "random"})}
+    recipe = recipe_files.load("nano-full-b", short).model_copy(update=fresh)
+    monkeypatch.setattr(recipe_files, "load", lambda name: before)
+    run(recipe, tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    for later in ("step-0000006", checkpoint.BEST):
+        shutil.rmtree(tmp_path / "cut" / "checkpoints" / later)
+    run(recipe, tmp_path / "cut", resume=True)
+    assert curve(tmp_path / "cut") == curve(tmp_path / "whole")
+
+
 def test_a_run_that_stopped_early_stays_stopped(tmp_path):
     patient = ["optimizer.lr=1e-12", "evaluation.every=1", "evaluation.patience=2", "workers=0"]
     recipe = recipe_files.load("nano-lora-b", [*SETTINGS, *patient])

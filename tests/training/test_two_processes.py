@@ -8,8 +8,6 @@ in one piece only the order of summation differs: RTOL, as for any other cut of 
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import socket
 import subprocess
@@ -21,32 +19,15 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedType
 
-from lora_demo.training.engine import checkpoint, metrics
+from lora_demo.training.engine import checkpoint
 from lora_demo.training.engine.stopped import TrainingStopped
 from lora_demo.training.preparation import preflight
 from lora_demo.training.recipes import recipe_files
 from lora_demo.training.recipes.recipe_files import RecipeError
 from lora_demo.training.run import run
+from tests.training.launched import ENVIRONMENT, REPLICAS, SETTINGS, curve, train
 
-SETTINGS = ["steps=4", "batch=6", "threads=1", "data.images=12", "data.questions=2", "cache_features=false"]
-SETTINGS += ["evaluation.rows=4", "save.every=2"]
 RTOL = 2e-5
-# `--cpu` would start one process: several on CPUs go through the same launcher as several GPUs, with gloo.
-LAUNCH = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--num_machines=1"]
-LAUNCH += ["--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0", "-m", "lora_demo"]
-
-
-def train(folder: Path, *settings: str, launcher: tuple[str, ...] = ("-m", "lora_demo")) -> dict:
-    words = [word for setting in (*SETTINGS, *settings) for word in ("--set", setting)]
-    command = [sys.executable, *launcher, "train", "nano-lora-b", *words, "--out", str(folder), "--json"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def curve(folder: Path) -> list[tuple[int, float, float]]:
-    return [(line["step"], line["loss"], line["gradient_norm"]) for line in metrics.read(folder) if "loss" in line]
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -58,7 +39,7 @@ def test_two_processes_give_the_loss_of_one(tmp_path):
     halves, whole, two = (tmp_path / name for name in ("halves", "whole", "two"))
     expected = train(halves, "micro_batch=3")
     train(whole)
-    found = train(two, launcher=tuple(LAUNCH))
+    found = train(two, launcher=REPLICAS)
     assert len(list((two / "checkpoints" / "step-0000004" / "state").glob("random_states_*"))) == 2
     assert curve(two) == curve(halves)
     assert {key: found[key] for key in ("steps", "loss", "validation")} == {
@@ -71,9 +52,9 @@ def test_two_processes_give_the_loss_of_one(tmp_path):
     assert checkpoint.damage(two / "checkpoints" / "step-0000004") is None
 
 
-def test_a_launcher_that_shards_parameters_is_refused_before_loading(tmp_path, monkeypatch):
-    monkeypatch.setattr(Accelerator, "distributed_type", property(lambda self: DistributedType.FSDP))
-    with pytest.raises(TrainingStopped, match=r"launched with FSDP.*--multi_gpu"):
+def test_a_launcher_with_a_step_of_its_own_is_refused_before_loading(tmp_path, monkeypatch):
+    monkeypatch.setattr(Accelerator, "distributed_type", property(lambda self: DistributedType.DEEPSPEED))
+    with pytest.raises(TrainingStopped, match=r"launched with DEEPSPEED.*--multi_gpu.*--use_fsdp"):
         run(recipe_files.load("nano-lora-b", SETTINGS), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -108,8 +89,7 @@ def test_a_lost_peer_is_named_and_the_last_checkpoint_stays(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    shared = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "WORLD_SIZE": "2"}
-    shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    shared = ENVIRONMENT | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     processes = [
         subprocess.Popen(
             [sys.executable, *program, "train", "nano-lora-b", *words, "--out", str(tmp_path / "run")],

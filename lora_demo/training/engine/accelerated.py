@@ -11,10 +11,11 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.utils import DistributedType
 from torch import Tensor, nn
 
+from lora_demo.training.engine import sharded
 from lora_demo.training.engine.stopped import TrainingStopped
 
 Precision = Literal["fp32", "bf16"]
-SHARDED = (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
+OTHERS_LOOP = (DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
 
 
 class AcceleratedEngine:
@@ -43,7 +44,9 @@ class AcceleratedEngine:
         return torch.autocast(self.accelerator.device.type, dtype=torch.bfloat16)
 
     def accumulating(self, model: nn.Module, *, last: bool) -> AbstractContextManager[Any]:
-        return nullcontext() if last or self.processes == 1 else self.accelerator.no_sync(model)
+        # A sharded run exchanges gradients every time: waiting would keep them whole, which is what sharding avoids.
+        wait = not last and self.processes > 1 and not sharded.active(self.accelerator)
+        return self.accelerator.no_sync(model) if wait else nullcontext()
 
     def backward(self, loss: Tensor) -> None:
         self.doing = "backward pass"
@@ -54,7 +57,7 @@ class AcceleratedEngine:
         norm = self.accelerator.clip_grad_norm_(parameters, limit)
         if norm is None:
             raise RuntimeError("Accelerate returned no gradient norm; clipping needs one")
-        return norm
+        return sharded.whole(norm)
 
     def total(self, value: Tensor) -> Tensor:
         if self.processes == 1:
@@ -65,13 +68,13 @@ class AcceleratedEngine:
         return summed
 
 
-def require_whole_parameters(accelerator: Accelerator) -> None:
-    """Raise TrainingStopped where a launcher would cut parameters into shards: checkpoints here hold whole tensors."""
-    if accelerator.distributed_type in SHARDED:
+def require_known_launcher(accelerator: Accelerator) -> None:
+    """Raise TrainingStopped where a launcher brings an engine that replaces step and optimizer."""
+    if accelerator.distributed_type in OTHERS_LOOP:
         kind = accelerator.distributed_type.value
         raise TrainingStopped(
-            f"launched with {kind}, which shards parameters; this loop has replicas: `accelerate launch --multi_gpu`. "
-            "What is frozen needs neither gradient nor optimizer state on any of them"
+            f"launched with {kind}, which brings a step and an optimizer of its own; this loop runs replicas "
+            "(`accelerate launch --multi_gpu`) or shards (`accelerate launch --use_fsdp`)"
         )
 
 
@@ -81,8 +84,19 @@ def open_accelerator() -> Accelerator:
     The two key biases of mining never get a gradient (they cancel in the softmax), so DDP must look for unused
     parameters.
     """
-    return Accelerator(
+    shards = sharded.plugin() if sharded.asked_for() else None
+    accelerator = Accelerator(
         cpu=not torch.cuda.is_available(),
         mixed_precision="no",
+        fsdp_plugin=shards,
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
+    if shards is not None and not sharded.active(accelerator):
+        sharded.switch_on(accelerator, shards)
+    return accelerator
+
+
+def leave() -> None:
+    """Part from the other processes, if there are any: threads still talking to them would abort the interpreter."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

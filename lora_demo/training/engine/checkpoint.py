@@ -23,6 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from lora_demo.training.engine import sharded
 from lora_demo.training.engine.stopped import TrainingStopped
 
 SEAL = "progress.json"
@@ -42,13 +43,17 @@ class BrokenCheckpoint(UserWarning):
 
 @dataclass
 class Progress:
-    """How far a run is: updates done, the best evaluation and how many evaluations ago it was."""
+    """How far a run is: updates done, the best evaluation and how many evaluations ago it was.
+
+    sharded  whether its processes share parameters out; the optimizer's state is written in another form then
+    """
 
     step: int = 0
     best_accuracy: float | None = None
     best_loss: float | None = None
     best_step: int | None = None
     stale: int = 0
+    sharded: bool = False
     recipe: dict[str, Any] = field(default_factory=dict)
 
 
@@ -61,11 +66,12 @@ def save(directory: Path, name: str, model: nn.Module, accelerator: Accelerator,
         broadcast_object_list(place)
     aside = Path(place[0])
     try:
-        _write_state(aside, accelerator)
-        # Every process adds its random state; only then may the folder be sealed.
+        _write_state(aside, model, accelerator)
+        # Gathering shards takes all processes, and each adds its random state; only then may the folder be sealed.
+        content = trained(model) if accelerator.is_main_process or sharded.active(accelerator) else {}
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
-            save_file(trained(model), aside / TRAINED)
+            save_file(content, aside / TRAINED)
             _seal(aside, progress)
             _replace(aside, directory / name)
     except (OSError, RuntimeError, SafetensorError) as error:
@@ -78,14 +84,24 @@ def save(directory: Path, name: str, model: nn.Module, accelerator: Accelerator,
 
 
 def trained(model: nn.Module) -> dict[str, torch.Tensor]:
-    """The trainable parameters by name, tied ones once."""
-    return {name: p.detach().cpu().contiguous() for name, p in model.named_parameters() if p.requires_grad}
+    """The trainable parameters by name, tied ones once, sharded ones gathered."""
+    own = {name: sharded.whole(p.detach()) for name, p in model.named_parameters() if p.requires_grad}
+    return {name: value.cpu().contiguous() for name, value in own.items()}
 
 
 def restore(path: Path, model: nn.Module, accelerator: Accelerator) -> Progress:
-    """Put a sound checkpoint's content back into model, optimizer and random states."""
+    """Put a sound checkpoint's content back into model, optimizer and random states.
+
+    Raises CheckpointError where it was written by shards and is read by replicas, or the other way round.
+    """
     progress = read_progress(path)
+    if progress.sharded != sharded.active(accelerator):
+        known = "with `accelerate launch --use_fsdp`" if progress.sharded else "without --use_fsdp"
+        raise CheckpointError(f"{path}: was written by a run {known}; resume it the same way, or start anew")
     load_trained(path, model)
+    if sharded.active(accelerator):
+        sharded.load_state(path / STATE, model, accelerator)
+        return progress
     hook = accelerator.register_load_state_pre_hook(lambda models, folder: models.clear())
     try:
         accelerator.load_state(str(path / STATE))
@@ -100,9 +116,7 @@ def load_trained(path: Path, model: nn.Module) -> None:
     own = {name: p for name, p in model.named_parameters() if p.requires_grad}
     if different := sorted(set(own) ^ set(tensors)):
         raise CheckpointError(f"{path}: other parameters are trained than in this run, e.g. {different[0]}")
-    with torch.no_grad():
-        for name, parameter in own.items():
-            parameter.copy_(tensors[name])
+    sharded.fill(own, tensors)
 
 
 def newest(directory: Path) -> Path | None:
@@ -173,8 +187,11 @@ def _aside(directory: Path, name: str) -> Path:
         ) from error
 
 
-def _write_state(aside: Path, accelerator: Accelerator) -> None:
+def _write_state(aside: Path, model: nn.Module, accelerator: Accelerator) -> None:
     """Optimizer and random states. Accelerate would add every weight, frozen ones too: the hook takes them out."""
+    if sharded.active(accelerator):
+        sharded.save_state(aside / STATE, model, accelerator)
+        return
     hook = accelerator.register_save_state_pre_hook(lambda models, weights, folder: weights.clear())
     try:
         accelerator.save_state(str(aside / STATE))

@@ -12,7 +12,7 @@ import torch
 
 from lora_demo.models.config import MGMConfig
 from lora_demo.models.mgm import MGM
-from lora_demo.training.engine.optimizers import require
+from lora_demo.training.engine.optimizers import EIGHT_BIT, require
 from lora_demo.training.preparation.prepare import apply_method, as_asked, check_folder, config_of
 from lora_demo.training.preparation.synthetic import sizes
 from lora_demo.training.recipes.recipe import Recipe
@@ -20,12 +20,14 @@ from lora_demo.training.recipes.recipe_data import FolderData, SyntheticData
 from lora_demo.training.recipes.recipe_files import RecipeError
 
 
-def check(recipe: Recipe, *, cuda: bool, processes: int = 1) -> MGM:
+def check(recipe: Recipe, *, cuda: bool, processes: int = 1, sharded: bool = False) -> MGM:
     """The model as it will be trained, on the meta device. Raises what is wrong with recipe, weights, data or machine.
 
     RecipeError, CheckpointError, ConfigError, TokenizerError, DataError, MethodError, OptimizerUnavailable: all before
-    loading. processes: of this run together.
+    loading. processes: of this run together; sharded: whether they share parameters out among them.
     """
+    if sharded:
+        _require_shardable(recipe)
     if recipe.batch < processes:
         words = f"batch {recipe.batch} leaves some of {processes} processes without a row"
         raise RecipeError(f"recipe {recipe.name}: {words}; raise batch, or launch fewer")
@@ -41,6 +43,20 @@ def check(recipe: Recipe, *, cuda: bool, processes: int = 1) -> MGM:
         model = as_asked(MGM(config).to(getattr(torch, recipe.model.dtype)), part)
         apply_method(model, recipe)
     return model
+
+
+def _require_shardable(recipe: Recipe) -> None:
+    """What works on whole parameters cannot work on slices of them."""
+    wholes = {
+        "adaptive_rank weighs singular values by their neighbours": recipe.adaptive_rank is not None,
+        f"{recipe.optimizer.implementation} scales blocks of whole tensors": recipe.optimizer.implementation
+        in EIGHT_BIT,
+        "nf4 bitsandbytes packs whole layers": recipe.model.nf4 == "bitsandbytes",
+        "method towers trains what sharding leaves whole": recipe.method.name == "towers",
+    }
+    for reason in (reason for reason, holds in wholes.items() if holds):
+        words = f"{reason}, so this run cannot be sharded; launch replicas: accelerate launch --multi_gpu"
+        raise RecipeError(f"recipe {recipe.name}: {words}")
 
 
 def _check_data(recipe: Recipe, config: MGMConfig) -> None:

@@ -12,13 +12,13 @@ from lora_demo.methods.errors import MethodError
 from lora_demo.methods.registry import METHODS
 from lora_demo.models.chunked_loss import Kernel, has_torch_kernel
 from lora_demo.models.presets import PRESETS
+from lora_demo.models.towers import TOWERS
 from lora_demo.training.engine.adaptive_rank import AdaptiveRankPart
 from lora_demo.training.engine.optimizers import Implementation
 from lora_demo.training.engine.schedule import Shape
 from lora_demo.training.recipes.recipe_data import CellData, DataPart, FolderData, Fraction, NanoData, Part
 
 Dtype = Literal["float32", "bfloat16"]
-TOWER_NAMES = ("vision_tower", "vision_tower_aux")
 UNPACKED_ONLY = ("full", "bitfit", "layernorm", "pissa")
 """Methods that train or rewrite the base's own weights, which a packed base does not have."""
 
@@ -79,7 +79,7 @@ class MethodPart(BaseModel):
             raise MethodError(
                 f"{self.name} adds no parameters of its own dtype; set model.dtype instead of method.dtype"
             )
-        for tower in TOWER_NAMES:
+        for tower in TOWERS:
             if self.names_target(tower):
                 raise MethodError(f"a target names a vision tower ({tower}); both towers stay frozen in MGM")
         return self
