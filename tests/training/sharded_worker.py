@@ -15,6 +15,7 @@ import torch
 from torch.distributed.tensor import DTensor
 
 from lora_demo.training.engine import sharded
+from lora_demo.training.engine.accelerated import leave
 from lora_demo.training.recipes import recipe_files
 from lora_demo.training.run import run
 
@@ -43,7 +44,7 @@ def main(root: Path, recipes: dict[str, list[str]]) -> None:
                 shutil.rmtree(root / f"{name}{AGAIN}" / "checkpoints" / later)
         run(recipe, root / f"{name}{AGAIN}", resume=True)
     (root / f"held-{int(torch.distributed.get_rank())}.json").write_text(json.dumps(found))
-    torch.distributed.destroy_process_group()
+    leave()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
@@ -15,6 +16,8 @@ from lora_demo.training.engine import sharded
 from lora_demo.training.engine.stopped import TrainingStopped
 
 Precision = Literal["fp32", "bf16"]
+MOMENT = 0.2
+"""Seconds; a thread that waits for the interpreter needs microseconds."""
 OTHERS_LOOP = (DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
 
 
@@ -97,6 +100,13 @@ def open_accelerator() -> Accelerator:
 
 
 def leave() -> None:
-    """Part from the other processes, if there are any: threads still talking to them would abort the interpreter."""
+    """Part from the other processes, if there are any.
+
+    Caches of DTensor keep the group, and with it gloo's threads, alive. One that has just finished still has to let go
+    of a tensor, for which it needs the interpreter: at the interpreter's end that would abort the process.
+    """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
+        by_threads = torch.distributed.get_backend() == "gloo"
         torch.distributed.destroy_process_group()
+        if by_threads:
+            time.sleep(MOMENT)
