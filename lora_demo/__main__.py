@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from lora_demo.commands.bench import bench_app
+from lora_demo.commands.dojo import dojo_app
 from lora_demo.commands.memory_records import memory_app
 from lora_demo.commands.model_commands import model_app
 from lora_demo.commands.paper_commands import paper_app
@@ -23,6 +24,7 @@ data_app = typer.Typer(help="Training data: what is wrong with it.", no_args_is_
 app.add_typer(data_app, name="data")
 app.add_typer(bench_app, name="bench")
 app.add_typer(memory_app, name="memory")
+app.add_typer(dojo_app, name="dojo")
 
 
 @app.callback()

@@ -16,7 +16,7 @@ from lora_demo.pages.bank.question import Both, Text
 from lora_demo.pages.bank.yaml_source import Strict, field_names, read_yaml, validate
 
 Entry = dict[str, Any]
-GENERATED = ("topics", "levels", "asked", "figures", "ledger", "literature", "myths", "glossary")
+GENERATED = ("topics", "levels", "asked", "figures", "ledger", "literature", "myths", "glossary", "exercises")
 
 
 class NavItem(Strict):
@@ -57,8 +57,8 @@ def _entries(item: NavItem, content: Content, lang: str, known: set[str]) -> lis
     if item.generated == "levels":
         below += [{LEVELS[lang][level]: f"levels/{level}.md"} for level in LEVEL_ORDER]
     elif item.generated:
-        # Of the figure pages only the list stands in the navigation: the others are reached from the numbers.
-        path = "figures/index.md" if item.generated == "figures" else f"{item.generated}.md"
+        # Of these only the list stands in the navigation: the others are reached from it, or from the numbers.
+        path = f"{item.generated}/index.md" if item.generated in ("figures", "exercises") else f"{item.generated}.md"
         return [{title: path}] if path in known else []
     return [{title: below}] if below else []
 

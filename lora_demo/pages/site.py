@@ -9,6 +9,7 @@ from lora_demo.pages.bank.handwritten import WrittenPage
 from lora_demo.pages.bank.language import LANGUAGES
 from lora_demo.pages.bank.problem import Problem
 from lora_demo.pages.kinds.evidence_pages import judged_pages, literature_page
+from lora_demo.pages.kinds.exercise_pages import exercise_pages
 from lora_demo.pages.kinds.figure_pages import figure_pages
 from lora_demo.pages.kinds.glossary_page import glossary_page
 from lora_demo.pages.kinds.indexes import index_pages
@@ -38,6 +39,7 @@ def generated_pages(content: Content, lang: str) -> Built:
         pages[question.page] = question_page(question, expander)
     pages |= index_pages(content, lang) | figure_pages(content, lang) | printable_pages(content, lang)
     pages |= judged_pages(content, lang, problems) | literature_page(content, lang) | glossary_page(content, lang)
+    pages |= exercise_pages(content, lang, problems)
     return Built(pages, sorted(set(problems)))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lora_demo.pages.bank.coverage import Covered, parse_coverage
+from lora_demo.pages.bank.exercise import Exercise, load_exercises
 from lora_demo.pages.bank.glossary import Glossary, parse_glossary
 from lora_demo.pages.bank.ledger import Entry, parse_ledger
 from lora_demo.pages.bank.literature import Reference, parse_literature
@@ -46,6 +47,7 @@ class Content:
     glossary: Glossary = field(default_factory=Glossary)
     coverage: tuple[Covered, ...] = ()
     coverage_source: YamlSource | None = None
+    exercises: tuple[Exercise, ...] = ()
     # Ids of files that are there but could not be read: links to them are not dead.
     broken: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()
@@ -92,6 +94,8 @@ def load(root: Path, repo_url: str = "") -> Content:
         else:
             questions[question.id] = question
     figures = _figures(root, problems)
+    exercises, in_exercises = load_exercises(root)
+    problems += in_exercises
     names = frozenset(figures)
     ledger, ledger_source = read("qa/ledger.yaml", parse_ledger, ((), None))
     myths, myths_source = read("qa/myths.yaml", parse_ledger, ((), None))
@@ -111,6 +115,7 @@ def load(root: Path, repo_url: str = "") -> Content:
         glossary=read("qa/glossary.yaml", parse_glossary, Glossary()),
         coverage=coverage,
         coverage_source=coverage_source,
+        exercises=exercises,
         literature=read("qa/literature.yaml", parse_literature, {}),
         tests=find_tests(root),
         verified=read("qa/verified.json", _verified, {}),

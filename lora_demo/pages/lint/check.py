@@ -16,6 +16,7 @@ from lora_demo.pages.bank.ledger import Entry
 from lora_demo.pages.bank.problem import Problem, nearest
 from lora_demo.pages.bank.prose import pieces, place
 from lora_demo.pages.bank.yaml_source import YamlSource
+from lora_demo.pages.lint.check_exercise import check_exercise
 from lora_demo.pages.lint.check_glossary import check_glossary
 from lora_demo.pages.lint.check_question import check_proof, check_typed, figures_in
 from lora_demo.pages.site import expand_written, generated_pages
@@ -42,6 +43,7 @@ def check(content: Content) -> list[Problem]:
         names |= set(built.pages) | {page.page for page in written[lang]}
     found += [*_judged(content.ledger, content.ledger_source, content), *check_glossary(content)]
     found += _judged(content.myths, content.myths_source, content)
+    found += [problem for exercise in content.exercises for problem in check_exercise(exercise, content)]
     if content.coverage_source:
         found += uncovered(content.coverage, content.coverage_source, content.questions, names)
     found += _one_language_only(written)
@@ -115,6 +117,7 @@ def _unused(content: Content, pages: Collection[str]) -> Iterator[Problem]:
     for entry in (*content.ledger, *content.myths):
         texts += [entry.claim.zh, entry.claim.en, entry.explanation.zh, entry.explanation.en]
         used |= {by.removeprefix("fig:") for by in entry.by}
+    texts += [exercise.text(place) for exercise in content.exercises for place in exercise.texts()]
     used |= {name for text in texts for name, _, _ in figures_in(text)}
     unused = sorted(set(content.figures) - used)
     lines = _figure_lines(content) if unused else {}
