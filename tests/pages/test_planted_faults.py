@@ -11,6 +11,7 @@ import pytest
 from lora_demo.pages.bank.problem import Problem
 
 QUESTION = "qa/questions/memory/what-is-saved.md"
+EXERCISE = "qa/exercises/total/exercise.yaml"
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,38 @@ FAULTS = [
     Fault(
         "broken figure file", "qa/figures.json", '"kind": "exact",', '"kind": "exact"',
         '"kind": "exact"', "file", "Expecting ',' delimiter", "restore",
+    ),
+    Fault(
+        "slip that edits nothing", EXERCISE, "old: return Counter().add(1)", "old: return Counter().sub(1)",
+        "Counter().sub(1)", "slips[2].old", "stands 0 times in `pkg/count.py`", "stands there once",
+    ),
+    Fault(
+        "slip caught by no check", EXERCISE, "by: is_a_number", "by: is_an_number",
+        "is_an_number", "slips[2].by", "there is no check `is_an_number`", "`is_a_number`",
+    ),
+    Fault(
+        "check that is not described", EXERCISE, "name: is_right", "name: is_correct",
+        "checks:", "checks", "`checks.py` has is_a_number, is_right", "in the order of the file",
+    ),
+    Fault(
+        "starter without the name", EXERCISE, "gives: [total]", "gives: [totals]",
+        "gives:", "gives", "`starter.py` defines no `totals`", "define it there",
+    ),
+    Fault(
+        "exercise without an explanation", EXERCISE, "question: memory.what-is-saved", "question: memory.what-is-kept",
+        "what-is-kept", "question", "unknown question `memory.what-is-kept`", "`memory.what-is-saved`",
+    ),
+    Fault(
+        "bare number in a hint", EXERCISE, "en: Think of the unit.", "en: It saves 18 GB.",
+        "18 GB", "hints[0].en", "`18 GB` has no source", "fig:net.states.full|spoken",
+    ),
+    Fault(
+        "exercise in one language", EXERCISE, "{zh: 求总数, en: A total}", "{zh: 求总数}",
+        "title", "title.en", "the field `en` is missing", "add `en: …`",
+    ),
+    Fault(
+        "solution that is not there", EXERCISE, "solution: pkg/count.py", "solution: pkg/counts.py",
+        "pkg/counts.py", "solution", "there is no file `pkg/counts.py`", "name a tested file",
     ),
 ]  # fmt: skip
 

@@ -30,7 +30,7 @@ def question_page(question: Question, expander: Expander) -> str:
         parts.append(_section(question, key, expander, seen))
         if key == "sixty-seconds":
             parts.append(evidence(question, expander))
-    parts += [_rubric(question, expander), _asked_as(question, expander.lang), _foot(question, expander)]
+    parts += [*_exercises(question, expander), _rubric(question, expander), _asked_as(question, expander.lang), _foot(question, expander)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -110,6 +110,14 @@ def _asked_as(question: Question, lang: str) -> str:
     """How candidates and interviewers put it: a list of its own, because the search reads it as such."""
     listed = "\n".join(f"<li>{html.escape(alias)}</li>" for alias in question.aliases(lang))
     return f'## {word(lang, "also asked")} {{ #asked-as }}\n\n<ul class="aliases">\n{listed}\n</ul>'
+
+
+def _exercises(question: Question, expander: Expander) -> list[str]:
+    """Where to write it by hand, if there is an exercise."""
+    lang = expander.lang
+    about = [one for one in expander.content.exercises if one.meta.question == question.id]
+    shown = [f"[{one.title(lang)}]({links.relative(expander.page, one.page)})" for one in about]
+    return [f"{word(lang, 'by hand')}{word(lang, 'comma').join(shown)}"] if shown else []
 
 
 def _rubric(question: Question, expander: Expander) -> str:
