@@ -33,10 +33,7 @@ def trained(a, b):
 
 @given(sizes=SIZES, r=RANKS, alpha=ALPHAS)
 def check_only_a_and_b_train(answer, sizes, r, alpha):
-    base, layer, _, _ = built(answer, sizes, r, alpha)
-    frozen = [p for p in layer.parameters() if not p.requires_grad]
-    shapes = {tuple(p.shape) for p in frozen}
-    assert shapes == {tuple(p.shape) for p in base.parameters()}, f"frozen are {shapes}, not the base's weight and bias"
+    built(answer, sizes, r, alpha)  # which looks at what trains
 
 
 @given(sizes=SIZES, r=RANKS, alpha=ALPHAS)
@@ -74,8 +71,8 @@ def check_any_number_of_leading_dimensions(answer, batch, r):
 @given(r=RANKS, width=st.integers(200, 400))
 def check_a_starts_small_where_the_input_is_wide(answer, r, width):
     _, _, a, _ = built(answer, (width, 20), r, 8.0)
-    # Kaiming with a = sqrt(5): uniform within 1/sqrt(fan-in). A normal of a fixed 0.02 is a fair choice as well.
-    assert a.abs().max() < 0.15, "A is several times too large: the fan-in is d_in, not r"
+    # Any usual choice will do: uniform within 1/sqrt(d_in), a normal of that deviation, a fixed 0.02.
+    assert a.std() < 2.5 / width**0.5, "A is several times too large: the fan-in is d_in, not r"
 
 
 @given(r=RANKS)
