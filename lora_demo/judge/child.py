@@ -46,6 +46,8 @@ def main() -> None:
         suppress_health_check=list(HealthCheck),
         # Explaining which parts of an example matter takes a hundred times as long as finding it.
         phases=(Phase.explicit, Phase.generate, Phase.shrink),
+        # One failure at a time: several would come as a group without an example.
+        report_multiple_bugs=False,
         print_blob=False,
     )
     settings.load_profile("judge")

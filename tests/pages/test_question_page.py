@@ -158,6 +158,8 @@ def test_generated_pages(built: Built) -> None:
         "levels/mid.md",
         "levels/senior.md",
         "asked.md",
+        "exercises/index.md",
+        "exercises/total.md",
         "figures/index.md",
         "figures/net.md",
         "figures/paper2021.md",

@@ -30,7 +30,12 @@ def question_page(question: Question, expander: Expander) -> str:
         parts.append(_section(question, key, expander, seen))
         if key == "sixty-seconds":
             parts.append(evidence(question, expander))
-    parts += [*_exercises(question, expander), _rubric(question, expander), _asked_as(question, expander.lang), _foot(question, expander)]
+    parts += [
+        *_exercises(question, expander),
+        _rubric(question, expander),
+        _asked_as(question, expander.lang),
+        _foot(question, expander),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
