@@ -19,7 +19,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedType
 
-from lora_demo.training.engine import checkpoint
+from lora_demo.training.engine import checkpoint, sharded
 from lora_demo.training.engine.stopped import TrainingStopped
 from lora_demo.training.preparation import preflight
 from lora_demo.training.recipes import recipe_files
@@ -83,13 +83,15 @@ app(sys.argv[1:])
 
 
 @pytest.mark.timeout(600)
-def test_a_lost_peer_is_named_and_the_last_checkpoint_stays(tmp_path):
+@pytest.mark.parametrize("shards", ["false", "true"])
+def test_a_lost_peer_is_named_and_the_last_checkpoint_stays(tmp_path, shards):
     """Two processes as on two machines, where no launcher ends the other one."""
     words = [word for setting in (*SETTINGS, "steps=40") for word in ("--set", setting)]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     shared = ENVIRONMENT | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    shared |= {sharded.SWITCH: shards}
     processes = [
         subprocess.Popen(
             [sys.executable, *program, "train", "nano-lora-b", *words, "--out", str(tmp_path / "run")],
