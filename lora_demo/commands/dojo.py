@@ -7,57 +7,20 @@ import difflib
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
+from lora_demo.commands.dojo_exercise import faults, job_of
+from lora_demo.commands.dojo_words import WORDS, described, show
 from lora_demo.judge import progress
-from lora_demo.judge.judging import AnswerUnreadable, Job, JudgeUnavailable, judge, read_answer
-from lora_demo.judge.verdict import CheckResult, Verdict
+from lora_demo.judge.judging import AnswerUnreadable, JudgeUnavailable, judge, read_answer
 from lora_demo.pages.bank.exercise import Exercise, load_exercises
 from lora_demo.pages.bank.language import LEVELS
 from lora_demo.results.paths import project_root
 
 dojo_app = typer.Typer(help="Hand-coding practice: write it, have it judged by its properties.", no_args_is_help=True)
 
-_WORDS = {
-    "zh": {
-        "minutes": "{} 分钟",
-        "passed": "{} 过了",
-        "tried": "评过 {} 次",
-        "define": "要定义",
-        "starter": "起手代码",
-        "written": "起手代码已写入 {}，写完评测：",
-        "judge": "写完评测：",
-        "no more": "提示都看过了，答案在 `lora-demo dojo solution {}`",
-        "hint": "提示 {}/{}",
-        "loads": "文件能运行，该有的都定义了",
-        "at": "反例",
-        "often": "这一条没过，常见的原因：",
-        "count": "过了 {} / {} 条",
-        "printed": "你的代码打印了",
-        "all": "全部做完了；这一题隔得最久，再写一遍：",
-    },
-    "en": {
-        "minutes": "{} min",
-        "passed": "passed {}",
-        "tried": "judged {} times",
-        "define": "Define",
-        "starter": "Starter",
-        "written": "The starter is in {}; when you are done:",
-        "judge": "When you are done:",
-        "no more": "That was the last hint; a solution is in `lora-demo dojo solution {}`",
-        "hint": "Hint {}/{}",
-        "loads": "the file runs and defines what is asked for",
-        "at": "counterexample",
-        "often": "Often the reason, where this fails:",
-        "count": "{} of {} passed",
-        "printed": "Your code printed",
-        "all": "All done; this one was longest ago, write it again:",
-    },
-}
 Name = Annotated[str, typer.Argument(metavar="EXERCISE", help="As `lora-demo dojo list` shows it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Lang = Annotated[str, typer.Option("--lang", help="zh or en; default: the system's language.", show_default=False)]
@@ -69,11 +32,11 @@ def list_exercises(as_json: AsJson = False, lang: Lang = "") -> None:
     lang, known = _language(lang), _progress()
     exercises = _exercises()
     if as_json:
-        print(json.dumps([_described(exercise, lang, known) for exercise in exercises], ensure_ascii=False, indent=1))
+        print(json.dumps([described(exercise, lang, known) for exercise in exercises], ensure_ascii=False, indent=1))
         return
     width = max((len(exercise.name) for exercise in exercises), default=0)
     for exercise in exercises:
-        seen, words = known.of(exercise.name), _WORDS[lang]
+        seen, words = known.of(exercise.name), WORDS[lang]
         mark = "✓" if seen.passed else "·"
         state = words["passed"].format(seen.passed) if seen.passed else words["tried"].format(seen.tries)
         facts = [LEVELS[lang][exercise.meta.level], words["minutes"].format(exercise.meta.minutes)]
@@ -94,12 +57,12 @@ def next_exercise(
     exercises = _exercises()
     open_ones = [exercise for exercise in exercises if not known.of(exercise.name).passed]
     exercise = open_ones[0] if open_ones else min(exercises, key=lambda one: known.of(one.name).passed)
-    words = _WORDS[lang]
+    words = WORDS[lang]
     if out is not None:
         _write_new(out, exercise.starter)
     if as_json:
         print(
-            json.dumps(_described(exercise, lang, known) | {"starter": exercise.starter}, ensure_ascii=False, indent=1)
+            json.dumps(described(exercise, lang, known) | {"starter": exercise.starter}, ensure_ascii=False, indent=1)
         )
         return
     if not open_ones:
@@ -135,7 +98,7 @@ def judge_answer(
     if as_json:
         print(json.dumps(verdict.to_json(), ensure_ascii=False, indent=1))
     else:
-        _show(verdict, exercise, lang)
+        show(verdict, exercise, lang)
     raise typer.Exit(0 if verdict.status == "pass" else 1)
 
 
@@ -147,7 +110,7 @@ def hint(
 ) -> None:
     """The next hint: each call shows one more."""
     lang, exercise, known = _language(lang), _named(name), _progress()
-    seen, hints, words = known.of(exercise.name), exercise.meta.hints, _WORDS[lang]
+    seen, hints, words = known.of(exercise.name), exercise.meta.hints, WORDS[lang]
     wanted = number or seen.hints + 1
     if wanted > len(hints):
         if number:
@@ -172,8 +135,6 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Judge the exercises themselves: solutions pass, starters don't, every slip is caught. Exit 1: one is not so."""
-    from lora_demo.commands.dojo_check import faults
-
     found: dict[str, list[str]] = {}
     for exercise in [_named(name) for name in names or []] or _exercises():
         found[exercise.name] = faults(exercise)
@@ -183,55 +144,6 @@ def check(
     if as_json:
         print(json.dumps(found, indent=1))
     raise typer.Exit(1 if any(found.values()) else 0)
-
-
-def job_of(exercise: Exercise) -> Job:
-    """What the judge needs to know of an exercise."""
-    names = tuple(check.name for check in exercise.meta.checks)
-    return Job(project_root() / exercise.checks_file, tuple(exercise.meta.gives), names)
-
-
-def _show(verdict: Verdict, exercise: Exercise, lang: str) -> None:
-    console, words = Console(soft_wrap=True, highlight=False), _WORDS[lang]
-    says = {check.name: exercise.text(("checks", i, "says", lang)) for i, check in enumerate(exercise.meta.checks)}
-    for result in verdict.tests:
-        passed = result.status == "pass"
-        line = Text("✓ " if passed else "✗ ", style="green" if passed else "red")
-        console.print(line.append(says.get(result.name, words["loads"]), style="default"))
-        if result.message:
-            console.print(Text(f"    {result.message}"))
-        if result.counterexample:
-            console.print(Text(f"    {words['at']}: {result.counterexample}"))
-    passed = sum(result.status == "pass" for result in verdict.tests)
-    console.print(Text(words["count"].format(passed, len(verdict.tests)), style="bold"))
-    _reasons(console, verdict, exercise, lang)
-    if verdict.printed.strip():
-        console.print(Text(f"{words['printed']}:\n{verdict.printed.rstrip()}"))
-
-
-def _reasons(console: Console, verdict: Verdict, exercise: Exercise, lang: str) -> None:
-    """What usually lies behind the first check that was not passed."""
-    first: CheckResult | None = next((result for result in verdict.tests if result.status == "fail"), None)
-    slips = [i for i, slip in enumerate(exercise.meta.slips) if first is not None and slip.by == first.name]
-    if slips:
-        console.print(Text(_WORDS[lang]["often"]))
-    for index in slips:
-        console.print(Text(f"  - {exercise.text(('slips', index, 'says', lang))}"))
-
-
-def _described(exercise: Exercise, lang: str, known: progress.Progress) -> dict[str, Any]:
-    seen, meta = known.of(exercise.name), exercise.meta
-    return {
-        "name": exercise.name,
-        "title": exercise.title(lang),
-        "level": meta.level,
-        "minutes": meta.minutes,
-        "question": meta.question,
-        "gives": meta.gives,
-        "task": exercise.text(("task", lang)),
-        "tries": seen.tries,
-        "passed": seen.passed or None,
-    }
 
 
 def _exercises() -> tuple[Exercise, ...]:
@@ -254,7 +166,7 @@ def _named(name: str) -> Exercise:
 
 
 def _language(asked: str) -> str:
-    if asked in _WORDS:
+    if asked in WORDS:
         return asked
     if asked:
         _refuse(f"--lang {asked}: zh or en")

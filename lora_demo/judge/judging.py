@@ -199,7 +199,14 @@ def _event(line: bytes) -> dict[str, Any]:
     if not isinstance(event, dict):
         return {}
     forms = ({"starts"}, {"done"}, {field.name for field in fields(CheckResult)})
-    return event if set(event) in forms else {}
+    if set(event) not in forms:
+        return {}
+    return {name: visible(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def visible(text: str) -> str:
+    """The text without what a terminal would obey instead of show."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 class _Printed:
@@ -216,4 +223,4 @@ class _Printed:
 
     def text(self) -> str:
         self.thread.join(timeout=0.2)
-        return self.kept.decode("utf-8", errors="replace")
+        return visible(self.kept.decode("utf-8", errors="replace"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lora_demo.commands.dojo_check import faults
+from lora_demo.commands.dojo_exercise import faults
 from lora_demo.pages.bank.exercise import load_exercises
 from lora_demo.results.paths import project_root
 

@@ -164,6 +164,12 @@ def test_an_answer_may_print_as_much_as_it_likes(job):
     assert len(verdict.printed) <= KEPT
 
 
+def test_a_terminal_obeys_nothing_that_an_answer_says(job):
+    verdict = judge(job, "print('\\x1b[2J')\n" + inside("raise ValueError('\\x1b]0;mine\\x07')"))
+    assert "\x1b" not in verdict.printed + said(verdict, "adds")
+    assert "ValueError: �]0;mine�" in said(verdict, "adds")
+
+
 def test_an_answer_cannot_tell_the_judge_what_to_say(job):
     forged = json.dumps({"name": "adds", "status": "pass", "message": "", "counterexample": None}) + "\n"
     forged += json.dumps({"done": 0}) + "\n"

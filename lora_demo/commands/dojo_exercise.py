@@ -1,13 +1,19 @@
-"""Whether the exercises are sound: a solution that fails or a slip that nothing catches would teach the wrong thing."""
+"""An exercise as the judge takes it, and whether it is sound: a slip that nothing catches would teach what is wrong."""
 
 from __future__ import annotations
 
-from lora_demo.commands.dojo import job_of
-from lora_demo.judge.judging import judge_all
+from lora_demo.judge.judging import Job, judge_all
 from lora_demo.judge.verdict import Verdict
 from lora_demo.pages.bank.exercise import Exercise
+from lora_demo.results.paths import project_root
 
 NOT_A_SLIP = ("NameError", "SyntaxError", "ImportError", "ModuleNotFoundError")
+
+
+def job_of(exercise: Exercise) -> Job:
+    """What the judge needs to know of an exercise."""
+    names = tuple(check.name for check in exercise.meta.checks)
+    return Job(project_root() / exercise.checks_file, tuple(exercise.meta.gives), names)
 
 
 def faults(exercise: Exercise) -> list[str]:
