@@ -72,21 +72,24 @@ def measure(asked: Question) -> dict[str, Any]:
     return {"file": str(asked.file), "model": asked.model, **found.to_json()}
 
 
-def described(found: dict[str, Any], before: Evaluation | None) -> str:
+def described(found: dict[str, Any], before: dict[str, Any] | None) -> str:
     """In words; against the earlier evaluation if there is one."""
     lines = [
         f"exactly right: {found['accuracy']:.1%} of {found['rows']} answers; "
         f"loss per supervised token {found['loss']:.4f}"
     ]
     if before is not None:
-        lines.append(f"before: {before.accuracy:.1%} of {before.rows}; loss {before.loss:.4f}")
+        lines.append(f"before: {before['accuracy']:.1%} of {before['rows']}; loss {before['loss']:.4f}")
+        if (before["file"], before["rows"]) != (found["file"], found["rows"]):
+            lines.append(f"these do not compare: before, {before['rows']} rows of {before['file']} were asked")
     return "\n".join(lines)
 
 
-def read(path: Path) -> Evaluation:
+def read(path: Path) -> dict[str, Any]:
     """An evaluation printed with --json. Raises DataError."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-        return Evaluation(raw["loss"], raw["accuracy"], raw["by_group"], raw["rows"])
+        Evaluation(raw["loss"], raw["accuracy"], raw["by_group"], raw["rows"])
+        return {"file": raw["file"], "rows": int(raw["rows"]), **{key: float(raw[key]) for key in ("loss", "accuracy")}}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"--baseline {path}: not an evaluation printed with --json: {error}") from error

@@ -100,7 +100,7 @@ def check(
     lengths  also tokenise, to find what will be cut
     allow    kinds of problems that count as warnings
 
-    Raises BrokenFile if the file is not JSON, NotADirectoryError without the folder.
+    Raises BrokenFile if the file is not JSON, DataError if it is an empty list, NotADirectoryError without the folder.
     """
     if unknown := set(allow) - KINDS:
         raise ValueError(
@@ -108,6 +108,8 @@ def check(
         )
     place = ImageFolder(folder)
     index = index_items(file)
+    if len(index) == 0:
+        raise DataError(f"{file}: an empty list; there is nothing to train on or to ask")
     problems = (
         replace(problem, severity="warning") if problem.kind in allow else problem
         for problem in _problems(index, place, decode, lengths)

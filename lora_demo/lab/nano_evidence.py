@@ -17,7 +17,8 @@ from lora_demo.training.evaluation import Blinded, evaluate
 from lora_demo.training.preparation.prepare import nano_set
 from lora_demo.training.preparation.sources import SeenSource, seen
 from lora_demo.training.recipes import recipe_files
-from lora_demo.training.run import SUMMARY, run
+from lora_demo.training.results import SUMMARY
+from lora_demo.training.run import run
 
 TEST_IMAGES = 400
 TEST_QUESTIONS = 5

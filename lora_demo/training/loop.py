@@ -7,18 +7,17 @@ random state is restored, the loader draws from a generator of its own, and chec
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from torch import nn
-from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset
 
-from lora_demo.models.towers import TOWERS
+from lora_demo.data.items import DataError
 from lora_demo.models.wide_products import wide_where_needed
 from lora_demo.training.engine import adaptive_rank, checkpoint, metrics, sharded
 from lora_demo.training.engine.accelerated import AcceleratedEngine
@@ -27,20 +26,26 @@ from lora_demo.training.engine.metrics import Metrics
 from lora_demo.training.engine.optimizers import build
 from lora_demo.training.engine.order import Order, cut, share
 from lora_demo.training.engine.schedule import factor
-from lora_demo.training.engine.stopped import TrainingStopped, lost_worker, out_of_memory_named
+from lora_demo.training.engine.stopped import OutOfMemory, TrainingStopped, lost_worker, out_of_memory_named
 from lora_demo.training.evaluation import Evaluation, evaluate, read_back
+from lora_demo.training.preparation.placing import placed, prepared
 from lora_demo.training.preparation.sources import Source, micro_batch
 from lora_demo.training.recipes.recipe import Recipe
+from lora_demo.training.recipes.recipe_change import changes
 from lora_demo.training.step import MicroBatch, NonFiniteLoss, StepOptions, StepResult, step
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a finished run reports; seconds are of the loop alone, without loading and preparing."""
+    """What a finished run reports; seconds are of the loop alone, without loading and preparing.
+
+    evaluation  the last one;  best  that of `best_step`, whose weights are the result
+    """
 
     steps: int
     loss: float
     evaluation: Evaluation | None
+    best: Evaluation | None
     best_step: int | None
     seconds: float
     cpu_seconds: float
@@ -76,12 +81,12 @@ class Loop:
         watch: Callable[[int, Evaluation], None] | None = None,
     ) -> None:
         self.recipe, self.train, self.validation = recipe, train, validation
-        self.folder, self.checkpoints = folder, folder / "checkpoints"
+        self.folder, self.checkpoints = folder, folder / checkpoint.FOLDER
         self.accelerator, self.display, self.watch = accelerator, display or Quiet(), watch
         with out_of_memory_named(lambda: "moving the model to its device"):
-            self.bare = _placed(model, recipe, accelerator)
+            self.bare = placed(model, recipe, accelerator)
             optimizer = build(model.parameters(), **recipe.optimizer.model_dump())
-            self.model, self.optimizer = _prepared(model, optimizer, accelerator)
+            self.model, self.optimizer = prepared(self.bare, optimizer, accelerator)
         if recipe.adaptive_rank is not None:
             adaptive_rank.attach(self.bare, self.optimizer, recipe.adaptive_rank, recipe.steps)
         self.engine = AcceleratedEngine(accelerator, recipe.precision)
@@ -89,6 +94,7 @@ class Loop:
         self.options = StepOptions(clip_norm=recipe.clip_norm, forward=forward_options(recipe))
         self.progress = checkpoint.Progress(sharded=sharded.active(accelerator), recipe=recipe.model_dump(mode="json"))
         self.last: Evaluation | None = None
+        self.best: Evaluation | None = None
 
     def resume(self) -> int:
         """Go back to the newest sound checkpoint, if there is one; returns the step to go on from."""
@@ -97,11 +103,19 @@ class Loop:
         self.accelerator.wait_for_everyone()
         path = checkpoint.newest(self.checkpoints)
         if path is not None:
-            stored = checkpoint.read_progress(path)
-            _same_recipe(stored.recipe, self.progress.recipe, path)
-            self.progress = checkpoint.restore(path, self.bare, self.accelerator)
+            self._require_same(checkpoint.read_progress(path), path)
+            found = checkpoint.restore(path, self.bare, self.accelerator)
+            self.progress = replace(found, recipe=self.progress.recipe)
             self.last = read_back(metrics.last(self.folder, "evaluation"))
+            self.best = read_back(metrics.at(self.folder, found.best_step, "evaluation"))
         return self.progress.step
+
+    def _require_same(self, stored: checkpoint.Progress, path: Path) -> None:
+        if different := changes(stored.recipe, self.progress.recipe):
+            raise TrainingStopped(
+                f"{path} belongs to another recipe: {', '.join(different)} differ. "
+                "Resume with the recipe it was started with, or start anew with --overwrite"
+            )
 
     def run(self) -> Outcome:
         """Train to the end or to an early stop. Raises TrainingStopped with the last good checkpoint intact."""
@@ -125,6 +139,7 @@ class Loop:
             steps=self.progress.step,
             loss=losses[-1] if losses else metrics.last(self.folder, "loss"),
             evaluation=self.last,
+            best=self.best,
             best_step=self.progress.best_step,
             seconds=time.perf_counter() - started,
             cpu_seconds=time.process_time() - cpu,
@@ -162,7 +177,7 @@ class Loop:
         except NonFiniteLoss as error:
             raise TrainingStopped(
                 f"step {number}: {error}; the update was not made and {self._kept()}. "
-                "Lower optimizer.lr, lengthen schedule.warmup, or look at the data of this step"
+                "Look at the data of this step, or start anew with a lower optimizer.lr or a longer schedule.warmup"
             ) from error
 
     def _kept(self) -> str:
@@ -181,7 +196,7 @@ class Loop:
             num_workers=self.recipe.workers,
             generator=torch.Generator().manual_seed(self.recipe.seed),
         )
-        for parts in loader:
+        for parts in _plainly(loader):
             yield [micro_batch(values, self.bare, self.accelerator.device) for _, values in parts]
 
     def _set_rate(self) -> float:
@@ -209,8 +224,7 @@ class Loop:
         due = at_end or (plan.every is not None and self.progress.step % plan.every == 0)
         if self.validation is None or not due:
             return False
-        self.last = evaluate(self.bare, self.validation, rows=plan.rows, batch=plan.batch, forward=self.judging)
-        sharded.let_go(self.bare)
+        self.last = self._evaluated(self.validation)
         if told is not None:
             told.write(step=self.progress.step, evaluation=self.last.to_json())
         self.display.say(f"step {self.progress.step}: {self.last.accuracy:.1%} of {self.last.rows} answers right")
@@ -218,6 +232,18 @@ class Loop:
         if self.watch is not None:
             self.watch(self.progress.step, self.last)
         return self._patience_spent()
+
+    def _evaluated(self, validation: Source) -> Evaluation:
+        """Judge the model as it stands; where that takes too much memory, the steps until here are kept first."""
+        plan, step = self.recipe.evaluation, self.progress.step
+        try:
+            with out_of_memory_named(lambda: f"the evaluation after step {step}"):
+                return evaluate(self.bare, validation, rows=plan.rows, batch=plan.batch, forward=self.judging)
+        except OutOfMemory as error:
+            self._save(f"{checkpoint.STEP}{step:07d}")
+            raise TrainingStopped(f"{error}; {self._kept()}. Lower evaluation.batch ({plan.batch} rows)") from error
+        finally:
+            sharded.let_go(self.bare)
 
     def _patience_spent(self) -> bool:
         patience = self.recipe.evaluation.patience
@@ -230,6 +256,7 @@ class Loop:
             -(best.best_loss or 0),
         )
         if better:
+            self.best = found
             best.best_accuracy, best.best_loss, best.best_step, best.stale = found.accuracy, found.loss, best.step, 0
             self._save(checkpoint.BEST)
         else:
@@ -255,41 +282,17 @@ class Loop:
             checkpoint.prune(self.checkpoints, self.recipe.save.keep)
 
 
+def _plainly(loader: Iterable[Any]) -> Iterator[Any]:
+    """What the loader gives; a loading process hands on its whole traceback, of which the message is what counts."""
+    try:
+        yield from loader
+    except DataError as error:
+        raise DataError(str(error).rpartition("DataError: ")[2].strip()) from error
+
+
 def forward_options(recipe: Recipe) -> dict[str, Any]:
     """Keyword arguments of every training forward."""
     if recipe.method.name == "towers":
         return {}
     chunk = {"loss_chunk": recipe.loss_chunk, "loss_kernel": recipe.loss_kernel} if recipe.loss_chunk else {}
     return {"supervised_only": recipe.supervised_only, **chunk}
-
-
-def _prepared(model: nn.Module, optimizer: Optimizer, accelerator: Accelerator) -> tuple[nn.Module, Optimizer]:
-    if sharded.active(accelerator):
-        return sharded.prepare(model, optimizer, accelerator)
-    return accelerator.prepare(model, optimizer, device_placement=[False, True])
-
-
-def _placed(model: nn.Module, recipe: Recipe, accelerator: Accelerator) -> nn.Module:
-    """The model on its device; towers whose features lie on disk stay behind (DDP wants all parts in one place).
-
-    A model that is to be sharded stays where it is: sharding moves it, layer by layer.
-    """
-    if sharded.active(accelerator):
-        return model
-    if not (recipe.cache_features and recipe.data.kind == "folder" and accelerator.num_processes == 1):
-        return model.to(accelerator.device)
-    for name, part in model.named_children():
-        if name not in TOWERS:
-            part.to(accelerator.device)
-    return model
-
-
-def _same_recipe(stored: dict[str, Any], now: dict[str, Any], path: Path) -> None:
-    # Read anew, so that a field that did not exist then has its default now.
-    then = Recipe.model_validate(stored).model_dump(mode="json")
-    different = sorted(key for key in {*then, *now} if then.get(key) != now.get(key))
-    if different:
-        raise TrainingStopped(
-            f"{path} belongs to another recipe: {', '.join(different)} differ. "
-            "Resume with the recipe it was started with, or start anew with --overwrite"
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import torch
@@ -12,13 +13,23 @@ from lora_demo.models import fingerprint, weights
 from lora_demo.models.mgm import MGM
 from lora_demo.models.tensor_files import CheckpointError
 from lora_demo.results.store import write_atomically
+from lora_demo.training.engine import checkpoint, metrics
 from lora_demo.training.preparation.prepare import model_of
 from lora_demo.training.recipes.recipe import Recipe
 
 RECIPE, MODEL, ADAPTER, PROJECTORS = "recipe.json", "model", "adapter", "projectors.safetensors"
+SUMMARY = "summary.json"
 WHOLE = ("full", "towers", "bitfit", "layernorm")
 """Methods that change the model's own weights: their result is saved as a model."""
 PEFT_METHODS = ("lora", "dora", "pissa", "ia3", "prefix")
+
+
+def remove_run(folder: Path) -> None:
+    """Remove what a run writes into its folder, and nothing else that lies there."""
+    for name in (checkpoint.FOLDER, MODEL, ADAPTER, metrics.EVENTS):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in (RECIPE, PROJECTORS, SUMMARY, metrics.FILE, fingerprint.FILE):
+        (folder / name).unlink(missing_ok=True)
 
 
 def save_recipe(recipe: Recipe, folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +27,7 @@ from lora_demo.training.preparation.cell_lesson import CellLesson
 from lora_demo.training.preparation.prepare import apply_method, model_of, sources_of
 from lora_demo.training.recipes import recipe_files
 from lora_demo.training.recipes.recipe import Recipe
-
-SUMMARY = "summary.json"
+from lora_demo.training.recipes.recipe_files import RecipeError
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Finished:
 
     def summary(self) -> dict[str, Any]:
         """The run in numbers."""
-        found = self.outcome.evaluation
+        found = self.outcome.best or self.outcome.evaluation
         return {
             "result": str(self.result),
             "steps": self.outcome.steps,
@@ -71,9 +69,12 @@ def run(
 ) -> Finished:
     """Train by the recipe; everything goes into `folder`.
 
+    overwrite  remove what an earlier run left there, and nothing else, once this one is ready to begin
     Raises TrainingStopped if the folder holds another run, cannot be written, or the run has to end early; what
     `preflight.check` raises before any weight is read. Under `accelerate launch` every process calls it.
     """
+    if resume and overwrite:
+        raise RecipeError("--resume goes on with the run that --overwrite would remove; give one of them")
     accelerator = accelerator or open_accelerator()
     require_known_launcher(accelerator)
     cuda, shards = accelerator.device.type == "cuda", sharded.active(accelerator)
@@ -87,11 +88,14 @@ def run(
     torch.manual_seed(recipe.seed)
     trained = apply_method(model, recipe)
     shown = display() if accelerator.is_main_process else Quiet()
-    loop = Loop(recipe, trained, *sources_of(recipe, model), folder, accelerator, shown)
+    with out_of_memory_named(lambda: "preparing the data (with cache_features every picture is seen once)"):
+        train, validation = sources_of(recipe, model)
+    _require_rows(recipe, len(train), accelerator.num_processes)
+    loop = Loop(recipe, trained, train, validation, folder, accelerator, shown)
     if resume:
         loop.resume()
     # Only now: resuming refuses another recipe's folder, and a refusal must leave the folder as it was.
-    _first_does(accelerator, folder, lambda: results.save_recipe(recipe, folder))
+    _first_does(accelerator, folder, lambda: _begin(recipe, folder, anew=overwrite))
     if not known_base:
         _first_does(accelerator, folder, lambda: fingerprint.save(base, folder))
     outcome = loop.run()
@@ -107,7 +111,7 @@ def run(
 
 def _save(finished: Finished, recipe: Recipe, folder: Path) -> None:
     results.save(finished.model, recipe, folder)
-    write_atomically(folder / SUMMARY, json.dumps(finished.summary(), indent=1) + "\n")
+    write_atomically(folder / results.SUMMARY, json.dumps(finished.summary(), indent=1) + "\n")
 
 
 def _first_does(accelerator: Accelerator, folder: Path, action: Callable[[], object]) -> None:
@@ -149,11 +153,27 @@ def _starting_model(
     return weights.load(saved)
 
 
+def _require_rows(recipe: Recipe, rows: int, processes: int) -> None:
+    if rows < processes:
+        raise RecipeError(
+            f"recipe {recipe.name}: {rows} training rows for {processes} processes: one would have nothing to do and "
+            "the others would wait for it; give more data, or launch fewer processes"
+        )
+
+
+def _begin(recipe: Recipe, folder: Path, *, anew: bool) -> None:
+    if anew:
+        results.remove_run(folder)
+    results.save_recipe(recipe, folder)
+
+
 def _claim(folder: Path, *, resume: bool, overwrite: bool) -> None:
-    occupied = (folder / "checkpoints").exists()
-    if occupied and overwrite:
-        shutil.rmtree(folder)
-    elif occupied and not resume:
+    occupied = (folder / checkpoint.FOLDER).exists()
+    if occupied and overwrite and not (folder / results.RECIPE).is_file():
+        raise TrainingStopped(
+            f"{folder} holds `checkpoints` but no {results.RECIPE}, so no run of ours wrote it; name another folder"
+        )
+    if occupied and not overwrite and not resume:
         raise TrainingStopped(f"{folder} holds a run already: go on with --resume, or start anew with --overwrite")
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from lora_demo.__main__ import app
+from lora_demo.commands.evaluate import described
 from lora_demo.models import weights
 from lora_demo.results.paths import project_root
 from lora_demo.training.preparation.prepare import nano_set
@@ -114,6 +115,24 @@ def test_the_page_runs_from_top_to_bottom(home):
     assert list((home / "runs" / "mine" / "events").iterdir())
     merged = weights.load_reported(home / "model_zoo" / "MGM-2B-mine")[1]
     assert merged.dtypes == ("bfloat16",)
+
+
+def test_two_evaluations_of_different_rows_do_not_compare():
+    found = {"file": "test.json", "rows": 200, "accuracy": 0.5, "loss": 1.0}
+    assert "do not compare" not in described(found, found)
+    for other in ({"rows": 20}, {"file": "train.json"}):
+        assert "these do not compare: before, " in described(found, found | other)
+
+
+def test_a_broken_picture_is_named_without_a_traceback(home):
+    data = json.loads(Path("data/train.json").read_text())
+    picture = Path("data/images") / data[0]["image"]
+    picture.write_bytes(picture.read_bytes()[:200])
+    settings = [word for setting in [*SMALL, "workers=1", "batch=8"] for word in ("--set", setting)]
+    done = CLI.invoke(app, ["train", "mine.yaml", "--out", "runs/broken", *settings])
+    assert done.exit_code == 2
+    assert "Traceback" not in done.stderr
+    assert data[0]["image"] in done.stderr
 
 
 def test_evaluation_names_what_is_wrong(home):

@@ -78,10 +78,17 @@ def test_a_read_only_folder_is_refused_before_the_model_is_read(tmp_path, monkey
     assert "Read-only file system" in said
 
 
-def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(tmp_path):
-    said = stopped(tmp_path / "run", "optimizer.lr=1e36", "schedule.warmup=0", "save.every=1", "clip_norm=null")
-    assert "is not a finite number; the update was not made" in said
-    assert "Lower optimizer.lr" in said
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ([], "is not a finite number; the update was not made"),
+        (["clip_norm=null"], "trained weights are no finite numbers any more"),
+    ],
+)
+def test_a_run_that_diverges_keeps_the_last_good_checkpoint(tmp_path, more, reason):
+    said = stopped(tmp_path / "run", "optimizer.lr=1e6", "schedule.warmup=0", "save.every=1", *more)
+    assert reason in said
+    assert "lower optimizer.lr" in said
     kept = checkpoint.newest(tmp_path / "run" / "checkpoints")
     assert kept is not None
     assert str(kept) in said

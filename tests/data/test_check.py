@@ -36,6 +36,11 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
+def test_an_empty_list_is_refused(folder):
+    with pytest.raises(DataError, match="an empty list; there is nothing to train on"):
+        check(written(folder, []), folder)
+
+
 def written(folder: Path, items: list) -> Path:
     path = folder.parent / "data.json"
     path.write_text(json.dumps(items), encoding="utf-8")

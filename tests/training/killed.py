@@ -86,7 +86,7 @@ MOMENTS: dict[str, Kill] = {
     "pruning": lambda: before(checkpoint, "prune", lambda n, *_: n == 3),
     "trained, result not yet written": lambda: before(results, "save", lambda n, *_: True),
     "result written, summary not": lambda: before(
-        run, "write_atomically", lambda n, path, *_: path.name == run.SUMMARY
+        run, "write_atomically", lambda n, path, *_: path.name == results.SUMMARY
     ),
 }
 

@@ -13,7 +13,8 @@ import torch
 
 from lora_demo.training.engine import checkpoint, metrics
 from lora_demo.training.recipes import recipe_files
-from lora_demo.training.run import SUMMARY, run
+from lora_demo.training.results import SUMMARY
+from lora_demo.training.run import run
 
 KILLER = Path(__file__).parent / "killed.py"
 SETTINGS = [

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 import warnings
 from pathlib import Path
 
 import pytest
 import torch
 
-from lora_demo.training import results
+from lora_demo.training import loop, results
 from lora_demo.training.engine import checkpoint, metrics
 from lora_demo.training.engine.checkpoint import BrokenCheckpoint
 from lora_demo.training.loop import TrainingStopped
 from lora_demo.training.preparation.prepare import model_of
 from lora_demo.training.recipes import recipe_files
+from lora_demo.training.recipes.recipe_files import RecipeError
 from lora_demo.training.run import run
 
 TINY = [
@@ -149,6 +151,68 @@ def test_a_folder_in_use_is_not_overwritten_unasked(whole):
     with pytest.raises(TrainingStopped, match="belongs to another recipe: optimizer differ"):
         run(tiny("optimizer.lr=0.5"), whole, resume=True)
     assert curve(whole) == content
+
+
+def test_overwriting_removes_a_run_and_nothing_else(tmp_path):
+    folder = tmp_path / "run"
+    run(tiny("seed=1"), folder)
+    (folder / "thesis.txt").write_text("mine")
+    (folder / "notes").mkdir()
+    run(tiny(), folder, overwrite=True)
+    run(tiny(), tmp_path / "fresh")
+    assert curve(folder) == curve(tmp_path / "fresh")
+    assert (folder / "thesis.txt").read_text() == "mine"
+    assert (folder / "notes").is_dir()
+
+
+def test_a_folder_that_no_run_wrote_is_not_overwritten(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "mine").write_text("mine")
+    with pytest.raises(TrainingStopped, match="no run of ours wrote it"):
+        run(tiny(), tmp_path, overwrite=True)
+    assert (tmp_path / "checkpoints" / "mine").read_text() == "mine"
+
+
+def test_going_on_and_starting_anew_exclude_each_other(whole):
+    content = copy.deepcopy(curve(whole))
+    with pytest.raises(RecipeError, match="give one of them"):
+        run(tiny(), whole, resume=True, overwrite=True)
+    assert curve(whole) == content
+
+
+def test_how_a_step_is_computed_may_change_when_a_run_goes_on(tmp_path):
+    run(tiny("threads=1"), tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints" / "step-0000008")
+    again = run(tiny("workers=1", "micro_batch=1", "save.keep=3"), tmp_path / "run", resume=True)
+    assert again.outcome.steps == 8
+    assert '"workers": 1' in (tmp_path / "run" / "recipe.json").read_text()
+
+
+def test_weights_that_are_no_numbers_are_never_the_last_good_checkpoint(tmp_path):
+    with pytest.raises(TrainingStopped, match=r"no finite numbers any more.*clip_norm"):
+        run(tiny("optimizer.lr=1e6", "schedule.warmup=0", "clip_norm=null", "save.every=1"), tmp_path / "run")
+    kept = checkpoint.newest(tmp_path / "run" / "checkpoints")
+    if kept is not None:
+        assert all(value.isfinite().all() for value in checkpoint.load_file(kept / checkpoint.TRAINED).values())
+
+
+def test_an_evaluation_that_takes_too_much_memory_loses_no_step(tmp_path, monkeypatch):
+    def too_much(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(loop, "evaluate", too_much)
+    with pytest.raises(TrainingStopped, match=r"evaluation after step 8.*step-0000008.*Lower evaluation.batch"):
+        run(tiny(), tmp_path / "run")
+    assert checkpoint.read_progress(checkpoint.newest(tmp_path / "run" / "checkpoints")).step == 8
+
+
+def test_what_is_reported_is_the_result(tmp_path):
+    """The result is the best state, so its evaluation is what counts, not that of the last step."""
+    finished = run(tiny("optimizer.lr=0.3", "evaluation.every=1"), tmp_path / "run")
+    by_step = {line["step"]: line["evaluation"] for line in metrics.read(tmp_path / "run") if "evaluation" in line}
+    assert finished.summary()["validation"] == by_step[finished.outcome.best_step]
+    again = run(tiny("optimizer.lr=0.3", "evaluation.every=1"), tmp_path / "run", resume=True)
+    assert again.summary()["validation"] == finished.summary()["validation"]
 
 
 def test_a_full_disk_ends_the_run_and_leaves_the_last_checkpoint(tmp_path, monkeypatch):

@@ -24,7 +24,7 @@ from lora_demo.training.engine.stopped import TrainingStopped
 from lora_demo.training.preparation import preflight
 from lora_demo.training.recipes import recipe_files
 from lora_demo.training.recipes.recipe_files import RecipeError
-from lora_demo.training.run import run
+from lora_demo.training.run import _require_rows, run
 from tests.training.launched import ENVIRONMENT, REPLICAS, SETTINGS, curve, train
 
 RTOL = 2e-5
@@ -62,6 +62,11 @@ def test_a_launcher_with_a_step_of_its_own_is_refused_before_loading(tmp_path, m
 def test_more_processes_than_rows_are_refused():
     with pytest.raises(RecipeError, match="batch 6 leaves some of 8 processes without a row"):
         preflight.check(recipe_files.load("nano-lora-b", SETTINGS), cuda=False, processes=8)
+
+
+def test_fewer_rows_than_processes_are_refused_instead_of_waiting_for_ever():
+    with pytest.raises(RecipeError, match="1 training rows for 2 processes"):
+        _require_rows(recipe_files.load("nano-lora-b", SETTINGS), 1, 2)
 
 
 DYING_PEER = """

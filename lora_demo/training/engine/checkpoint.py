@@ -26,6 +26,8 @@ from torch import nn
 from lora_demo.training.engine import sharded
 from lora_demo.training.engine.stopped import TrainingStopped
 
+FOLDER = "checkpoints"
+"""Where a run keeps them."""
 SEAL = "progress.json"
 TRAINED = "trained.safetensors"
 STATE = "state"
@@ -68,6 +70,7 @@ def save(directory: Path, name: str, model: nn.Module, accelerator: Accelerator,
     try:
         _write_state(aside, model, accelerator)
         # Gathering shards takes all processes, and each adds its random state; only then may the folder be sealed.
+        _require_finite(model, accelerator)
         content = trained(model) if accelerator.is_main_process or sharded.active(accelerator) else {}
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
@@ -81,6 +84,19 @@ def save(directory: Path, name: str, model: nn.Module, accelerator: Accelerator,
         ) from error
     accelerator.wait_for_everyone()
     return directory / name
+
+
+def _require_finite(model: nn.Module, accelerator: Accelerator) -> None:
+    """Without clipping nobody looks at the gradients: a checkpoint whose weights are lost would be the newest one."""
+    values = [sharded.own_part(p.detach()) for p in model.parameters() if p.requires_grad]
+    broken: Any = torch.tensor(float(sum(not bool(value.isfinite().all()) for value in values)))
+    if accelerator.num_processes > 1:
+        broken = accelerator.reduce(broken.to(accelerator.device), reduction="sum")
+    if float(broken) > 0:
+        raise RuntimeError(
+            "trained weights are no finite numbers any more, so this state is not worth keeping. "
+            "Set clip_norm, lower optimizer.lr, or lengthen schedule.warmup"
+        )
 
 
 def trained(model: nn.Module) -> dict[str, torch.Tensor]:

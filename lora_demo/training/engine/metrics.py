@@ -50,6 +50,11 @@ def last(folder: Path, name: str) -> Any:
     return next((line[name] for line in reversed(read(folder)) if name in line), None)
 
 
+def at(folder: Path, step: int | None, name: str) -> Any:
+    """The newest value of that name at one step; None if there is none."""
+    return next((line[name] for line in reversed(read(folder)) if name in line and line["step"] == step), None)
+
+
 def _events(folder: Path, from_step: int) -> Any:
     from torch.utils.tensorboard import SummaryWriter
 

@@ -100,6 +100,11 @@ def whole(tensor: Tensor) -> Tensor:
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
+def own_part(tensor: Tensor) -> Tensor:
+    """This process's slice of a sharded tensor, any other whole."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
 @torch.no_grad()
 def fill(parameters: Mapping[str, nn.Parameter], values: Mapping[str, Tensor]) -> None:
     """Set parameters, sharded or not, to whole values that every process has."""
