@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
 
+from lora_demo.commands.foretold import foretell
 from lora_demo.commands.refusals import BAD_INPUT
 from lora_demo.memory.cards import card
+from lora_demo.models.presets import mgm_preset
 from lora_demo.results.paths import records_dir
 from lora_demo.results.record import Record, installed_versions, today
 from lora_demo.results.units import GIB
+from lora_demo.training.engine.stopped import TrainingStopped
 from lora_demo.training.measurement.device_cap import cap_memory, own_device
 from lora_demo.training.measurement.machine import device_name, driver
 from lora_demo.training.measurement.measuring import Measured, as_measured, measure
+from lora_demo.training.preparation.synthetic import fitting
 from lora_demo.training.recipes import recipe_files
 from lora_demo.training.recipes.recipe import Recipe
 from lora_demo.training.recipes.recipe_data import SyntheticData
+from lora_demo.training.recipes.recipe_files import RecipeError
 
 USUAL_SIZES = {"mgm-2b": (1024, 128), "mgm-nano": (120, 24)}
+"""(positions, supervised ones) of a row; where a length is asked for that has fewer words, all of them count."""
 
 
 @dataclass(frozen=True)
@@ -48,45 +56,80 @@ class Request:
         sizes = [f"t{self.length}"] if self.length else []
         sizes += [f"b{self.batch}"] if self.batch > 1 else []
         sizes += [f"s{self.supervised}"] if self.supervised is not None else []
+        kind = ["as-written"] if self.as_written else []
         cap = [f"as-{self.as_gpu}"] if self.as_gpu else []
-        return "-".join(["measured", _slug(self.recipe), *sizes, *map(_slug, self.settings), *cap, here()])
+        return "-".join(["measured", _slug(self.recipe), *kind, *sizes, *map(_slug, self.settings), *cap, here()])
 
 
 def run(request: Request, *, record: bool, as_json: bool) -> int:
-    """Measure and print. Exit status 0 all steps ran, 1 out of memory (recorded as well), 2 bad input."""
+    """Measure and print. Exit status 0 all steps ran, 1 stopped early (out of memory is recorded as well), 2 bad input.
+
+    What prevents the record from being written is told before anything is measured.
+    """
+    errors = Console(stderr=True)
     try:
         recipe = recipe_of(request)
+        if record:
+            require_writable(records_dir())
+        foretell(recipe, errors)
         limit = _cap(request.as_gpu)
-        measured = measure(recipe)
-    except BAD_INPUT as error:
-        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False)
+        done = record_of(request, recipe, limit, measure(recipe))
+        if record:
+            done.save(records_dir())
+    except (*BAD_INPUT, OSError) as error:
+        errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 2
-    done = record_of(request, recipe, limit, measured)
-    if record:
-        done.save(records_dir())
+    except TrainingStopped as error:
+        errors.print(f"{request.name}: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        return 1
     print(json.dumps(asdict(done), ensure_ascii=False, indent=1) if as_json else described(done))
-    return 1 if measured.stopped else 0
+    return 1 if done.samples["stopped"] else 0
+
+
+def require_writable(folder: Path) -> None:
+    """Raise RecipeError if no record can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        words = "run in a checkout that can be written, set LORA_DEMO_ROOT to one, or leave out --record"
+        raise RecipeError(f"{folder}: no record can be written: {error}; {words}") from error
 
 
 def recipe_of(request: Request) -> Recipe:
-    """The recipe as it will run. Raises RecipeError."""
+    """The recipe as it will run. Raises RecipeError, or ConfigError for a model that has no rows of its own."""
     recipe = recipe_files.load(request.recipe, request.settings)
-    length, supervised = _usual_sizes(recipe)
+    length, supervised = _sizes_as_written(request) if request.as_written else _sizes(request, recipe)
     return as_measured(
         recipe,
         steps=request.steps,
-        length=request.length or length,
+        length=length,
         batch=request.batch,
-        supervised=supervised if request.supervised is None else request.supervised or None,
+        supervised=supervised,
         as_written=request.as_written,
     )
 
 
-def _usual_sizes(recipe: Recipe) -> tuple[int, int | None]:
-    """(positions, supervised ones) where nothing is asked for: the recipe's own, or usual ones of its model."""
-    if isinstance(recipe.data, SyntheticData):
-        return recipe.data.length, recipe.data.supervised
-    return USUAL_SIZES[recipe.model.preset]
+def _sizes(request: Request, recipe: Recipe) -> tuple[int, int | None]:
+    """(positions, supervised ones): what is asked for, else the recipe's own, else usual ones of its model."""
+    config = mgm_preset(recipe.model.preset)
+    own = recipe.data if isinstance(recipe.data, SyntheticData) else None
+    length, supervised = (own.length, own.supervised) if own else USUAL_SIZES[recipe.model.preset]
+    if request.supervised is not None:
+        return request.length or length, request.supervised or None
+    if request.length is None:
+        return length, supervised
+    return request.length, fitting(supervised, request.length, config)
+
+
+def _sizes_as_written(request: Request) -> tuple[int, None]:
+    """The recipe's data has its own sizes. Raises RecipeError where others are asked for."""
+    asked = [f"--{name}" for name in ("length", "supervised") if getattr(request, name) is not None]
+    if asked:
+        words = "not with --as-written, which takes the recipe's own rows; leave out one or the other"
+        raise RecipeError(f"{' and '.join(asked)}: {words}")
+    return 0, None
 
 
 def record_of(request: Request, recipe: Recipe, limit: int | None, measured: Measured) -> Record:
@@ -161,4 +204,5 @@ def command_line(request: Request) -> list[str]:
     for name in ("length", "supervised", "as_gpu"):
         value = getattr(request, name)
         options += [f"--{name.replace('_', '-')}", str(value)] if value is not None else []
+    options += ["--as-written"] if request.as_written else []
     return [request.recipe, *options, "--steps", str(request.steps), "--batch", str(request.batch)]

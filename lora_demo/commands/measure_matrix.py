@@ -20,16 +20,22 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.console import Console
 
-from lora_demo.commands.measure import Request, command_line, recipe_of, record_of
+from lora_demo.commands.measure import Request, command_line, recipe_of, record_of, require_writable
+from lora_demo.commands.refusals import BAD_INPUT
 from lora_demo.results.paths import records_dir
-from lora_demo.results.record import Record
+from lora_demo.results.record import Record, RecordError
 from lora_demo.training.measurement.measuring import Measured
+from lora_demo.training.preparation.prepare import config_of
+from lora_demo.training.preparation.synthetic import sizes
+from lora_demo.training.recipes.recipe_data import SyntheticData
 from lora_demo.training.recipes.recipe_files import RecipeError
 
 LIMIT = 1800
 """Seconds that one measurement may take."""
 FINISHED = (0, 1)
 """Exit status of `measure` where it has written its record: it ran, or was out of memory."""
+REFUSED = 2
+"""Its exit status for bad input, of which nothing was measured."""
 
 
 class Group(BaseModel):
@@ -57,19 +63,27 @@ class Matrix(BaseModel):
 
 
 def run(name: str, *, dry: bool) -> int:
-    """Walk the matrix and print what came out; 0 when every measurement has its record, 1 if one died, 2 bad input."""
+    """Walk the matrix and print what came out.
+
+    Exit status 0 when every measurement has its record, 1 if one died or was refused, 2 bad input.
+    """
     errors = Console(stderr=True)
     try:
         todo = requests(load(name))
     except RecipeError as error:
-        errors.print(str(error), style="red", markup=False, highlight=False)
+        errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 2
     if dry:
         print("\n".join(f"{one.name}  lora-demo measure {shlex.join(command_line(one))}" for one in todo))
         return 0
-    counts = walk(todo, lambda line: errors.print(line, highlight=False), gpu=torch.cuda.is_available())
+    try:
+        require_writable(records_dir())
+        counts = walk(todo, lambda line: errors.print(line, highlight=False), gpu=torch.cuda.is_available())
+    except (RecipeError, RecordError, OSError) as error:
+        errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        return 2
     print(", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count))
-    return 1 if counts["died"] else 0
+    return 1 if counts["died"] or counts["refused"] else 0
 
 
 def load(name_or_path: str) -> Matrix:
@@ -88,19 +102,34 @@ def load(name_or_path: str) -> Matrix:
 
 
 def requests(matrix: Matrix) -> list[Request]:
-    """Every measurement once, in the order of the file. Raises RecipeError for a wrong recipe before anything runs."""
+    """Every measurement once, in the order of the file.
+
+    Raises RecipeError for a wrong recipe, or sizes that cannot be, before anything runs.
+    """
     found = {request.name: request for group in matrix.groups.values() for request in _of(group, matrix)}
     for request in found.values():
-        recipe_of(request)
+        _require_possible(request)
     return list(found.values())
 
 
-def walk(todo: list[Request], say: Callable[[str], None], *, gpu: bool) -> dict[str, int]:
-    """Run what has no record yet; returns how many ran, were out of memory, died, or were there already.
+def _require_possible(request: Request) -> None:
+    try:
+        recipe = recipe_of(request)
+        if isinstance(recipe.data, SyntheticData):
+            sizes(recipe.data, config_of(recipe.model))
+    except BAD_INPUT as error:
+        line = shlex.join(command_line(request))
+        raise RecipeError(f"{request.name}: {error}\nas in: lora-demo measure {line}; change its group") from error
 
+
+def walk(todo: list[Request], say: Callable[[str], None], *, gpu: bool) -> dict[str, int]:
+    """Run what has no record yet; returns how many ran, were out of memory, died, were refused, or were there already.
+
+    A process that was killed has a record as well. One that ended with a message of its own has none, neither as
+    died (a stopped run, an error) nor as refused (bad input): it runs again with the next call.
     gpu  False leaves out what acts out a card, which needs a GPU
     """
-    counts = {"ran": 0, "out of memory": 0, "died": 0, "there already": 0, "left out": 0}
+    counts = {"ran": 0, "out of memory": 0, "died": 0, "refused": 0, "there already": 0, "left out": 0}
     for number, request in enumerate(todo, start=1):
         outcome = _one(request, gpu)
         counts[outcome] += 1
@@ -117,7 +146,10 @@ def _one(request: Request, gpu: bool) -> str:
     status = _run(request)
     if status in FINISHED and path.is_file():
         return Record.load(path).samples["outcome"]
-    _record_death(request, status)
+    if status == REFUSED:
+        return "refused"
+    if isinstance(status, str) or status < 0:
+        _record_death(request, status)
     return "died"
 
 
@@ -130,7 +162,7 @@ def _run(request: Request) -> int | str:
 
 
 def _record_death(request: Request, status: int | str) -> None:
-    """A process that ended without a record is a result as well: most often the host's memory was used up."""
+    """A process that was killed is a result as well: most often the host's memory was used up."""
     reason = f"the process ended with status {status} and left no record; its output says why"
     record = record_of(request, recipe_of(request), None, Measured(stopped=reason))
     record.samples["outcome"] = "died"

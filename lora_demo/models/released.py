@@ -102,6 +102,8 @@ def clip_config(catalogue: Catalogue, released: Mapping[str, Any], directory: Pa
 def aux_config(catalogue: Catalogue, released: Mapping[str, Any]) -> AuxConfig:
     """ConvNeXt's widths and depths from its weights, the view's size from the configuration."""
     stages = _count(catalogue, _AUX + r"vision_stages\.(\d+)\.")
+    if stages == 0:
+        raise CheckpointError(_absent("ConvNeXt", f"{_AUX}vision_stages.0", "mm_vision_tower_aux", catalogue))
     prefix = [f"{_AUX}vision_stages.{stage}.blocks." for stage in range(stages)]
     return AuxConfig(
         dims=tuple(_shape(catalogue, f"{start}0.gamma")[0] for start in prefix),
@@ -121,12 +123,17 @@ def _check(path: Path, released: Mapping[str, Any]) -> None:
 
 def _shape(catalogue: Catalogue, released: str) -> tuple[int, ...]:
     if released not in catalogue.stored:
-        places = "\n  ".join(catalogue.searched) or "(nothing)"
-        raise CheckpointError(
-            f"{released} is missing, so a tower's size is unknown. Give the towers' base directories (clip=, aux=).\n"
-            f"searched:\n  {places}"
-        )
+        tower, field = ("ConvNeXt", "mm_vision_tower_aux") if released.startswith(_AUX) else ("CLIP", "mm_vision_tower")
+        raise CheckpointError(_absent(tower, released, field, catalogue))
     return catalogue.stored[released].entry.shape
+
+
+def _absent(tower: str, released: str, field: str, catalogue: Catalogue) -> str:
+    places = "\n  ".join(catalogue.searched) or "(nothing)"
+    return (
+        f"{released} is missing, so the size of the {tower} tower is unknown. Download the tower into the folder that "
+        f"{field} in {CONFIG} names (in Python: weights.load(..., clip=, aux=)).\nsearched:\n  {places}"
+    )
 
 
 def _count(catalogue: Catalogue, pattern: str) -> int:

@@ -17,22 +17,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from lora_demo.methods import merging, nf4, own_format, peft_format, registry, surgery
 from lora_demo.methods.errors import MethodError
-from lora_demo.methods.folder import read
+from lora_demo.methods.folder import check, read
 from lora_demo.methods.module import LinearAdapter
 from lora_demo.models import fingerprint, names, weights
 from lora_demo.models.catalogue import Catalogue
 from lora_demo.models.mgm import MGM
 from lora_demo.models.places import Places
+from lora_demo.models.projectors import PROJECTORS
 from lora_demo.models.released import CONFIG, GEOMETRY, read_json
 from lora_demo.models.tensor_writer import Source, from_tensor, write_sharded
 from lora_demo.results.store import write_atomically
 from lora_demo.results.units import GIB
 from lora_demo.training import results
+from lora_demo.training.recipes import recipe_files
 from lora_demo.training.recipes.recipe import Recipe
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 3e-2}
@@ -65,10 +68,20 @@ class AdapterFolder:
 
     @classmethod
     def find(cls, folder: Path) -> AdapterFolder:
-        """Raises MethodError for a folder without an adapter that can be merged."""
+        """The adapter inside a run's folder stands for the run, which knows its base and its projectors.
+
+        Raises MethodError for a folder without an adapter that can be merged, RecipeError for a broken recipe.
+        """
+        folder = _run_around(folder) or folder
         path = folder / results.RECIPE
-        run = Recipe.model_validate(read_json(path)) if path.is_file() else None
+        run = recipe_files.parse(read_json(path), str(path)) if path.is_file() else None
         tensors = folder / results.ADAPTER if run else folder
+        if run and not results.place(run, folder).exists():
+            raise MethodError(
+                f"{folder}: this run is unfinished, it has no {results.place(run, folder).name} yet; "
+                f"`lora-demo train {run.name} --out {folder} --resume`, with the settings it was started with, "
+                "finishes it"
+            )
         if run and run.method.name in results.WHOLE:
             raise MethodError(f"{folder}: {run.method.name} trained the model itself; {folder / results.MODEL} is it")
         if (tensors / FOREIGN).is_file():
@@ -78,8 +91,8 @@ class AdapterFolder:
         elif (tensors / peft_format.FILES[0]).is_file():
             method = "peft"
         else:
-            wanted = (results.RECIPE, peft_format.FILES[0], own_format.FILES[0])
-            raise MethodError(f"{folder}: holds no adapter; expected one of {', '.join(wanted)} in it")
+            wanted = (*(() if run else (results.RECIPE,)), peft_format.FILES[0], own_format.FILES[0])
+            raise MethodError(f"{tensors}: holds no adapter; expected one of {', '.join(wanted)} in it")
         known = registry.METHODS.get(run.method.name if run else str(method))
         if known is not None and not known.mergeable and method != "qlora":
             name = run.method.name if run else method
@@ -87,13 +100,37 @@ class AdapterFolder:
         return cls(folder, tensors, str(method), run)
 
     def attach(self, model: MGM) -> set[str]:
-        """Put the adapter on the model; names of the parameters that change by it, projectors included."""
-        (peft_format if self.method == "peft" else own_format).load(model.language_model, self.tensors)
-        projectors = self.folder / results.PROJECTORS
-        trained = load_file(projectors) if projectors.is_file() else {}
+        """Put the adapter on the model; names of the parameters that change by it, projectors included.
+
+        Raises MethodError for a file that is broken or does not fit.
+        """
+        trained = self._projectors(model)
+        file = peft_format if self.method == "peft" else own_format
+        try:
+            file.load(model.language_model, self.tensors)
+        except MethodError:
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            words = f"lacks {error}" if isinstance(error, KeyError) else f"holds a setting that cannot be: {error}"
+            raise MethodError(f"{self.tensors / file.FILES[0]}: {words}; save the adapter anew") from error
         model.load_state_dict(trained, strict=False)
         model.eval()
         return set(trained)
+
+    def _projectors(self, model: MGM) -> dict[str, Tensor]:
+        """The run's projectors, exactly those of the model; none if it left them alone."""
+        path = self.folder / results.PROJECTORS
+        if not path.is_file():
+            if self.run and self.run.method.projectors:
+                raise MethodError(f"{path}: is not there, though this run trained the projectors too")
+            return {}
+        try:
+            trained = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise MethodError(f"{path}: cannot be read: {error}; take the run's own file, or train it anew") from error
+        shapes = {name: tuple(p.shape) for name, p in model.named_parameters() if name.split(".")[0] in PROJECTORS}
+        check(trained, shapes, path)
+        return trained
 
 
 @dataclass(frozen=True)
@@ -122,8 +159,7 @@ def merge(adapter: AdapterFolder, base: Path, out: Path, *, dtype: torch.dtype |
     dtype  of all weights; None keeps each as the base stores it
     Raises MethodError or CheckpointError for input that does not fit, MergeFailed if the check fails.
     """
-    if out.exists():
-        raise MethodError(f"{out}: exists already; name a new folder")
+    _require_place(out)
     model = weights.load(base, dtype=dtype or weights.stored_dtype(base))
     verified, changed = merged_and_checked(model, adapter)
     write(model, changed, Places(base).collect(), base, out, dtype)
@@ -190,8 +226,7 @@ def write(
         pieces = (piece for _, piece in stored.file.pieces(stored.key))
         own = from_tensor(parameter, kept)
         tensors[key] = own if ours in changed else Source(own.entry, pieces)
-    _require_room(out, sum(source.nbytes for source in tensors.values()))
-    fresh = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    fresh = _fresh_beside(out, sum(source.nbytes for source in tensors.values()))
     try:
         files = write_sharded(fresh, dict(sorted(tensors.items())))
         write_atomically(fresh / GEOMETRY, json.dumps(model.config.to_dict(), indent=2) + "\n")
@@ -210,14 +245,41 @@ def write(
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _require_room(out: Path, needed: int) -> None:
+def _run_around(folder: Path) -> Path | None:
+    """The run's folder if this is the adapter inside one."""
+    inside = folder.resolve()
+    is_adapter = inside.name == results.ADAPTER and not (inside / results.RECIPE).exists()
+    return inside.parent if is_adapter and (inside.parent / results.RECIPE).is_file() else None
+
+
+def _require_place(out: Path) -> None:
+    """Raise MethodError, before anything is loaded, where `out` exists or its place cannot be written."""
+    try:
+        if out.exists():
+            raise MethodError(f"{out}: exists already; name a new folder")
+        above = next(parent for parent in out.absolute().parents if parent.exists())
+    except OSError as error:
+        raise _unwritable(out, str(error)) from error
+    if not above.is_dir():
+        raise _unwritable(out, f"{above} is no folder")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise _unwritable(out, f"{above} is read-only")
+
+
+def _fresh_beside(out: Path, needed: int) -> Path:
+    """A new, empty folder beside `out`, where there is room for so many bytes."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(out.parent).free
+        if free >= needed:
+            return Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
     except OSError as error:
-        raise MergeFailed(f"{out}: cannot be written: {error}") from error
-    if free < needed:
-        raise MergeFailed(f"{out}: needs {needed / GIB:.1f} GiB, {free / GIB:.1f} GiB are free; nothing was written")
+        raise _unwritable(out, str(error)) from error
+    raise MergeFailed(f"{out}: needs {needed / GIB:.1f} GiB, {free / GIB:.1f} GiB are free; nothing was written")
+
+
+def _unwritable(out: Path, why: str) -> MethodError:
+    return MethodError(f"{out}: cannot be written: {why}; name another place with --out")
 
 
 def _wrapped(model: MGM) -> set[str]:

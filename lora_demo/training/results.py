@@ -77,7 +77,9 @@ def load(folder: Path) -> MGM:
     load_adapter = peft_format.load if recipe.method.name in PEFT_METHODS else own_format.load
     load_adapter(model.language_model, folder / ADAPTER)
     if (folder / PROJECTORS).is_file():
-        model.load_state_dict(load_file(folder / PROJECTORS), strict=False)
+        unknown = model.load_state_dict(load_file(folder / PROJECTORS), strict=False).unexpected_keys
+        if unknown:
+            raise CheckpointError(f"{folder / PROJECTORS}: this model has no weight {unknown[0]}")
     return model.eval()
 
 

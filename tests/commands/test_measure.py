@@ -8,10 +8,16 @@ import pytest
 from typer.testing import CliRunner
 
 from lora_demo.__main__ import app
+from lora_demo.commands import measure as command
 from lora_demo.commands import measure_matrix
 from lora_demo.commands.measure import Request, command_line, recipe_of
+from lora_demo.models.presets import mgm_preset
 from lora_demo.results.record import Record
+from lora_demo.training import loop
+from lora_demo.training.preparation.synthetic import sizes
+from lora_demo.training.recipes.recipe_data import SyntheticData
 from lora_demo.training.recipes.recipe_files import RecipeError
+from lora_demo.training.step import NonFiniteLoss
 
 CLI = CliRunner()
 
@@ -53,6 +59,10 @@ def test_a_record_holds_what_was_run_and_what_came_out(root):
         (("nano-lara",), "did you mean nano-lora"),
         (("nano-lora", "--as-gpu", "rtx4090"), "no CUDA GPU here"),
         (("mgm-2b-bitfit",), "has no biases"),
+        (("mgm-2b-lora-r16-all", "--set", "model.preset=gemma-2b"), "gemma-2b' is a language model without towers"),
+        (("mgm-2b-lora-r8-qv", "--length", "704", "--supervised", "128"), "take 127 or fewer, or a length of 705"),
+        (("nano-lora", "--as-written", "--length", "100"), "--length: not with --as-written"),
+        (("nano-lora", "--as-written", "--supervised", "0"), "--supervised: not with --as-written"),
         ((), "name a recipe, or a matrix"),
         (("nano-lora", "--matrix", "mgm-2b"), "not both"),
         (("--matrix", "absent"), "neither shipped nor"),
@@ -63,6 +73,59 @@ def test_bad_input_is_named(arguments, words, root):
     assert done.exit_code == 2, done.output
     assert words in " ".join(done.stderr.split())
     assert not (root / "qa").exists()
+
+
+@pytest.mark.parametrize(
+    ("length", "supervised"), [(None, 24), (100, 24), (20, 10), (12, 2)], ids=["usual", "room", "short", "shortest"]
+)
+def test_the_usual_supervised_positions_fit_the_length(length, supervised):
+    data = recipe_of(Request("nano-lora-b", length=length)).data
+    assert isinstance(data, SyntheticData)
+    assert data.supervised == supervised
+    assert sizes(data, mgm_preset("mgm-nano"))[1] == supervised
+
+
+def test_the_shortest_full_size_rows_are_fully_supervised():
+    data = recipe_of(Request("mgm-2b-lora-r8-qv", length=704)).data.model_dump()
+    assert (data["length"], data["supervised"]) == (704, 704 - 576 - 1)
+    own = recipe_of(Request("mgm-2b-lora-cpu")).data.model_dump()
+    assert (own["length"], own["supervised"]) == (639, 15)
+
+
+def test_a_stopped_run_is_told_in_one_message(root, monkeypatch):
+    def diverges(*_):
+        raise NonFiniteLoss("the loss is nan")
+
+    monkeypatch.setattr(loop, "step", diverges)
+    done = measure("nano-lora", "--length", "20", "--set", "threads=1", "--record")
+    assert done.exit_code == 1
+    assert "step 1: the loss is nan; the update was not made" in done.stderr
+    assert isinstance(done.exception, SystemExit)
+    assert not list((root / "qa" / "records").iterdir())
+
+
+def test_a_place_that_takes_no_record_is_named_before_anything_runs(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LORA_DEMO_ROOT", str(tmp_path / "file"))
+    monkeypatch.setattr(command, "measure", lambda recipe: pytest.fail("measured although no record can be written"))
+    (tmp_path / "mine.yaml").write_text(MATRIX)
+    for arguments in (("nano-lora", "--record"), ("--matrix", str(tmp_path / "mine.yaml"))):
+        done = measure(*arguments)
+        assert done.exit_code == 2
+        assert "no record can be written" in done.stderr
+
+
+def test_the_recipes_own_rows_have_a_record_of_their_own():
+    random, written = Request("nano-lora", batch=2), Request("nano-lora", batch=2, as_written=True)
+    assert written.name == "measured-nano-lora-as-written-b2-cpu" != random.name
+    assert "--as-written" in command_line(written)
+
+
+def test_a_full_size_run_on_a_cpu_is_foretold(root, monkeypatch):
+    told = []
+    monkeypatch.setattr(command, "foretell", lambda recipe, console: told.append((recipe.data.length, console.stderr)))
+    assert measure("nano-lora", "--length", "20", "--steps", "1", "--set", "threads=1").exit_code == 0
+    assert told == [(20, True)]
 
 
 def test_a_request_is_the_command_line_that_makes_it(monkeypatch):
@@ -95,12 +158,34 @@ def test_a_matrix_goes_on_where_it_stopped(root, monkeypatch):
     todo = measure_matrix.requests(measure_matrix.load(str(root / "mine.yaml")))
     assert len(todo) == 4
     counts = measure_matrix.walk(todo, lambda line: None, gpu=False)
-    assert counts == {"ran": 1, "out of memory": 0, "died": 1, "there already": 0, "left out": 2}
+    assert counts == {"ran": 1, "out of memory": 0, "died": 1, "refused": 0, "there already": 0, "left out": 2}
     died = Record.load(root / "qa" / "records" / "measured-nano-prefix-t100-cpu.json")
     assert died.samples["outcome"] == "died"
     assert "status -9" in died.samples["stopped"]
     assert measure_matrix.walk(todo, lambda line: None, gpu=False)["there already"] == 2
     assert started == ["nano-lora-b", "nano-prefix"]
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(1, "died"), (2, "refused")])
+def test_what_ended_with_a_message_is_no_result(status, outcome, root, monkeypatch):
+    """Neither a stopped run nor bad input: the next call takes it up again, and says so by its exit status."""
+    (root / "mine.yaml").write_text(MATRIX.replace("[null, rtx4090]", "[null]"))
+    started = []
+    monkeypatch.setattr(measure_matrix, "_run", lambda request: started.append(request.recipe) or status)
+    for _ in range(2):
+        done = measure("--matrix", str(root / "mine.yaml"))
+        assert (done.exit_code, done.stdout) == (1, f"2 {outcome}\n")
+    assert started == ["nano-lora-b", "nano-prefix"] * 2
+    assert not list((root / "qa" / "records").iterdir())
+
+
+def test_sizes_that_cannot_be_stop_a_matrix_before_it_starts(root):
+    (root / "mine.yaml").write_text(MATRIX.replace("[100]", "[20], supervised: [11]"))
+    done = measure("--matrix", str(root / "mine.yaml"), "--dry")
+    assert done.exit_code == 2
+    assert "measured-nano-lora-b-t20-s11-cpu: data.supervised 11" in done.stderr
+    assert "take 10 or fewer" in done.stderr
+    assert "lora-demo measure nano-lora-b --length 20 --supervised 11" in done.stderr
 
 
 def test_the_shipped_matrix_covers_what_is_asked_for():

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from lora_demo.__main__ import app
@@ -15,6 +16,7 @@ from lora_demo.methods.lora import LoRALinear
 from lora_demo.models import fingerprint, shipped, weights
 from lora_demo.models.materialise import randomise
 from lora_demo.models.mgm import MGM
+from lora_demo.models.projectors import PROJECTORS
 from lora_demo.training import results
 from lora_demo.training.merge_adapter import probe
 from lora_demo.training.recipes import recipe_files
@@ -106,6 +108,81 @@ def test_a_run_knows_its_base_and_its_projectors(tmp_path):
     assert not (tmp_path / "wrong").exists()
 
 
+@pytest.fixture
+def run(tmp_path):
+    """A finished run's folder with projectors in it, without the training."""
+    folder = tmp_path / "run"
+    model, _ = saved("lora", folder / results.ADAPTER)
+    recipe = recipe_files.load("nano-lora", ["method.projectors=true"])
+    results.save_recipe(recipe, folder)
+    fingerprint.save(fingerprint.of(model), folder)
+    trained = {n: p.detach() + 0.01 for n, p in model.named_parameters() if n.split(".")[0] in PROJECTORS}
+    save_file(trained, folder / results.PROJECTORS)
+    return folder
+
+
+def test_the_adapter_inside_a_run_stands_for_the_run(run, tmp_path):
+    found = []
+    for number, place in enumerate((run, run / results.ADAPTER)):
+        code, printed, errors = merge(place, "--out", tmp_path / str(number), "--json")
+        assert code == 0, errors
+        found.append(json.loads(printed)["changed"])
+    assert found[0] == found[1]
+    merged = (weights.load(tmp_path / name).mm_projector for name in "01")
+    assert all(torch.equal(a, b) for a, b in zip(*(part.parameters() for part in merged), strict=True))
+
+
+def refused(tmp_path, folder, *options) -> str:
+    code, _, errors = merge(folder, "--out", tmp_path / "merged", *options)
+    assert code == 2, errors
+    assert not (tmp_path / "merged").exists()
+    return errors
+
+
+def test_projectors_that_do_not_fit_are_named(run, tmp_path):
+    path = run / results.PROJECTORS
+    sound = load_file(path)
+    first = next(iter(sound))
+    save_file({f"{name}x" if name == first else name: value for name, value in sound.items()}, path)
+    assert f"unexpected {first}x" in refused(tmp_path, run)
+    save_file(sound | {first: torch.zeros(3)}, path)
+    assert f"{first} has shape (3,)" in refused(tmp_path, run)
+    path.write_bytes(path.read_bytes()[:1000])
+    assert f"{path}: cannot be read" in refused(tmp_path, run)
+    path.unlink()
+    assert "this run trained the projectors too" in refused(tmp_path, run)
+
+
+def test_a_broken_run_is_named(run, tmp_path):
+    config = run / results.ADAPTER / peft_format.FILES[0]
+    config.write_text('{"peft_type": "LORA"}')
+    assert "adapter_config.json: lacks 'r'" in refused(tmp_path, run)
+    shutil.rmtree(run / results.ADAPTER)
+    assert f"`lora-demo train nano-lora --out {run} --resume`" in refused(tmp_path, run)
+    (run / results.RECIPE).write_text("{}")
+    assert "recipe.json:" in refused(tmp_path, run)
+
+
+@pytest.mark.parametrize("out", ["file/merged", "file/deep/merged", "n" * 300])
+def test_a_place_that_cannot_be_written_is_named_before_anything_is_loaded(out, tmp_path, monkeypatch):
+    _, folder = saved("lora", tmp_path / "adapter")
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(weights, "load", lambda *_, **__: pytest.fail("loaded"))
+    code, _, errors = merge(folder, "--base", "nano", "--out", tmp_path / out)
+    assert code == 2
+    assert "cannot be written" in errors
+
+
+def test_a_folder_that_turns_read_only_is_named(tmp_path, monkeypatch):
+    _, folder = saved("lora", tmp_path / "adapter")
+
+    def denied(**_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("lora_demo.training.merge_adapter.tempfile.mkdtemp", denied)
+    assert "cannot be written" in refused(tmp_path, folder, "--base", "nano")
+
+
 def test_a_merge_that_changes_the_function_is_not_written(tmp_path, monkeypatch):
     _, folder = saved("lora", tmp_path / "adapter")
     monkeypatch.setattr(LoRALinear, "folded", lambda self: {"weight": self.base.weight + 2 * self.delta()})
@@ -136,7 +213,7 @@ def test_what_does_not_fit_is_refused_with_its_reason(tmp_path, released):
     config = json.loads((narrow / "config.json").read_text())
     (narrow / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 2}))
     whole = tmp_path / "whole"
-    whole.mkdir()
+    (whole / "model").mkdir(parents=True)
     results.save_recipe(recipe_files.load("nano-full"), whole)
     cases = {
         (tmp_path / "absent", "nano", "x"): "holds no adapter",

@@ -46,6 +46,14 @@ REFUSALS = {
         (*MADE_UP, "data.length=4096"),
         r"data\.length 4096: mgm-2b takes",
     ),
+    "bitsandbytes without a GPU": (
+        "nano-lora",
+        ("model.nf4=bitsandbytes",),
+        r"recipe nano-lora: model\.nf4=bitsandbytes computes on a GPU.*set model\.nf4=own",
+    ),
+    "a rank that is a word": ("nano-lora", ("method.r=abc",), r"nano-lora.*: method\.r=abc: expected a whole number"),
+    "a rank of zero": ("nano-lora", ("method.r=0",), "r=0"),
+    "too many threads": ("nano-lora", ("threads=100000",), "threads: .*1024"),
     "an unknown card": ("nano-lora", (), "no card 'rtx4900'; near names: rtx4090", "--as-gpu", "rtx4900"),
     "a cap without a GPU": ("nano-lora", (), "no CUDA GPU here", "--as-gpu", "rtx4090"),
 }

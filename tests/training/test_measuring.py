@@ -5,15 +5,18 @@ from __future__ import annotations
 import pytest
 import torch
 
+from lora_demo.data.items import DataError
+from lora_demo.models.presets import mgm_preset
 from lora_demo.training.engine.optimizers import build
 from lora_demo.training.loop import forward_options
 from lora_demo.training.measurement import measuring
 from lora_demo.training.measurement.measuring import Measured, Reading, as_measured, measure
 from lora_demo.training.preparation.prepare import apply_method, model_of
 from lora_demo.training.preparation.sources import micro_batch
-from lora_demo.training.preparation.synthetic import SyntheticSource
+from lora_demo.training.preparation.synthetic import SyntheticSource, fitting, sizes
 from lora_demo.training.recipes import recipe_files
 from lora_demo.training.recipes.recipe import Recipe
+from lora_demo.training.recipes.recipe_data import SyntheticData
 from lora_demo.training.recipes.recipe_files import RecipeError
 from lora_demo.training.step import StepOptions, step
 
@@ -41,6 +44,7 @@ def test_steps_are_real_ones():
     torch.manual_seed(recipe.seed)
     apply_method(model, recipe)
     model.train()
+    assert isinstance(recipe.data, SyntheticData)
     rows = SyntheticSource(recipe.data, model.config).inputs([0, 1])
     settings = {**recipe.optimizer.model_dump(), "lr": recipe.optimizer.lr}
     optimizer = build(model.parameters(), **settings)
@@ -90,6 +94,18 @@ def _refuse(*_: object) -> None:
 def test_sizes_that_cannot_be_are_refused():
     with pytest.raises(RecipeError, match="supervised 100 must be less than length 100"):
         short(supervised=LENGTH)
+
+
+def test_as_many_positions_are_supervised_as_a_row_has_words():
+    config = mgm_preset("mgm-nano")
+    for length in (config.image_tokens + 3, config.image_tokens + 4):
+        words = length - config.image_tokens - 1
+        assert fitting(words + 1, length, config) == words == fitting(words, length, config)
+        assert sizes(SyntheticData(kind="synthetic", length=length, supervised=words), config) == (words, words)
+        assert fitting(None, length, config) is None
+        with pytest.raises(DataError, match=f"take {words} or fewer, or a length of {length + 1}"):
+            sizes(SyntheticData(kind="synthetic", length=length, supervised=words + 1), config)
+    assert fitting(8, 1, config) is None
 
 
 def test_every_text_position_may_count():

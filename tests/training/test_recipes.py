@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import itertools
 
 import pytest
 
@@ -56,6 +57,38 @@ MISTAKES = {
     "precision=fp8": r"precision: .*'fp32' or 'bf16'",
     "no-equals-sign": r"expected key=value",
     "steps=[": r"not YAML",
+    "about=2024-99-99": r"not YAML: month must be in",
+    "method.r=abc": r"  method\.r=abc: expected a whole number",
+    "method.r=1.5": r"method\.r=1\.5: expected a whole number",
+    "method.r=true": r"method\.r=True: expected a whole number",
+    "method.r=99999999999999999999": r"method\.r=9+: expected a whole number",
+    "method.alpha=.nan": r"method\.alpha=nan: expected a finite number",
+    "method.alpha=nan": r"method\.alpha=nan: expected a finite number",
+    "method.alpha='16'": r"method\.alpha=16: expected a finite number",
+    "method.rslora=3": r"method\.rslora=3: expected true or false",
+    "method.targets=5": r"method\.targets=5: expected a name .*, or a list of names",
+    "method.targets=[5]": r"method\.targets=\[5\]: expected a name .*, or a list of names",
+    "method={name: prefix, count: abc}": r"method\.count=abc: expected a whole number",
+    "method={name: prefix, count: 4, hidden: a}": r"method\.hidden=a: expected a whole number .*, or null",
+    "method={name: adapter, bottleneck: 1.5}": r"method\.bottleneck=1\.5: expected a whole number",
+    "method={name: ia3, targets: [k_proj], feedforward: 3}": r"method\.feedforward=3: expected a list of names",
+    "method={name: ia3, targets: all, feedforward: up_proj}": r"method\.feedforward=up_proj: expected a list of names",
+    "method={name: lora, 5: 3}": r"method\.5: Keys should be strings",
+    "optimizer.lr.x=3": r"optimizer\.lr is 0\.\d+ and has no fields; set optimizer\.lr itself",
+    "optimizer={lr: 1e-3, [a, b]: 4}": r"\['a', 'b'\] cannot name a field",
+    "optimizer.betas=[0.9,1.0]": r"optimizer\.betas\.1: .*less than 1 \(found 1\.0\)",
+    "optimizer.lr=.inf": r"optimizer\.lr: .*finite number \(found inf\)",
+    "optimizer.lr=1e38": r"optimizer\.lr: 1e\+38 would move every weight .*usual are 1e-5 to 1e-2",
+    "optimizer.weight_decay=.nan": r"optimizer\.weight_decay: .*(finite|greater)",
+    "seed=99999999999999999999999": r"seed: .*less than 9223372036854775808",
+    "seed=-1": r"seed: .*greater than or equal to 0 \(found -1\)",
+    "data.seed=-1": r"seed: .*greater than or equal to 0 \(found -1\)",
+    "steps=99999999999": r"steps: .*less than 2147483648",
+    "threads=100000": r"threads: .*less than or equal to 1024 \(found 100000\)",
+    "workers=100000": r"workers: .*less than or equal to 256 \(found 100000\)",
+    "data.rounds=100": r"questions 6 cannot be cut into rounds of 100; take a divisor",
+    "data.questions=100000": r"questions 100000: a picture of family a offers \d+; ask fewer",
+    "method=&m {name: lora, r: *m}": r"method\.r=.*: expected a whole number",
 }
 
 
@@ -89,6 +122,22 @@ def test_a_circle_and_a_double_key_are_refused(tmp_path):
     (tmp_path / "c.yaml").write_text("extends: nano-lora\nsteps: 1\nsteps: 2\n")
     with pytest.raises(RecipeError, match="'steps' stands twice"):
         load(str(tmp_path / "c.yaml"))
+
+
+@pytest.mark.parametrize("circle", [("a", "a"), ("a", "b", "a"), ("a", "b", "c", "b")])
+def test_a_before_that_comes_back_is_refused_with_its_chain(circle, tmp_path):
+    for name, first in itertools.pairwise(circle):
+        text = f"extends: nano-lora\nmodel: {{weights: random}}\nbefore: {tmp_path / first}.yaml\n"
+        (tmp_path / f"{name}.yaml").write_text(text)
+    with pytest.raises(RecipeError, match=r"comes back to itself through .* -> .*without before"):
+        load(str(tmp_path / "a.yaml"))
+
+
+def test_a_list_as_key_and_a_loop_are_refused(tmp_path):
+    for text, words in (("[a, b]: 4\n", "cannot name a field"), ("odd: " + "[" * 900 + "]" * 900, "nested too deeply")):
+        (tmp_path / "odd.yaml").write_text(f"extends: nano-lora\n{text}")
+        with pytest.raises(RecipeError, match=words):
+            load(str(tmp_path / "odd.yaml"))
 
 
 def test_parts_merge_field_by_field_unless_their_sort_changes():

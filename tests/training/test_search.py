@@ -89,6 +89,13 @@ MISTAKES = {
     ("q_proj, v_proj", "q_proj, w_proj"): "w_proj",
     ("layernorm", "layernom"): "no method 'layernom'",
     ("about: A search.", "- a"): "not YAML",
+    ("every: 50", "every: 50\nevery: 60"): r"mine\.yaml: not YAML: 'every' stands twice",
+    ("r: [2, 4]", "r: [1, abc]"): r"mine\.yaml: methods\.lora\.r=abc: expected a whole number",
+    ("r: [2, 4]", "r: [2, 4], dropout: [a]"): r"mine\.yaml: methods\.lora\.dropout=a: expected a finite number",
+    ("lr: [1e-2, 3e-2]", "lr: [1e-2, fast]"): r"mine\.yaml: methods\.ia3\.lr=fast: expected a number above 0",
+    ("lr: [1e-2, 3e-2]", "lr: -1"): r"mine\.yaml: methods\.ia3\.lr=-1: expected a number above 0",
+    ("targets: [k_proj, v_proj]", "targets: 5"): r"mine\.yaml: methods\.ia3\.targets=5: expected a name",
+    ("layernorm: {}", "layernorm: 5"): r"mine\.yaml:\n  methods\.layernorm: .*dictionary",
 }
 
 
@@ -101,6 +108,11 @@ def test_a_mistake_is_named_with_its_place(change, write, bare):
 
     with pytest.raises(ValueError, match=MISTAKES[change]):
         use()
+
+
+def test_numbers_without_a_point_are_numbers(write):
+    search = write(MINE.replace("r: [2, 4]", "r: [2, 4], dropout: [1e-2, 0.1]"))
+    assert search.methods["lora"]["dropout"] == [0.01, 0.1]
 
 
 def test_an_unknown_search_suggests_the_near_one():

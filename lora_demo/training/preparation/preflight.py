@@ -35,6 +35,9 @@ def check(recipe: Recipe, *, cuda: bool, processes: int = 1, sharded: bool = Fal
         words = "tensorboard is not installed: pip install tensorboard, or set tensorboard to false"
         raise RecipeError(f"recipe {recipe.name}: {words}")
     require(recipe.optimizer.implementation, cuda=cuda)
+    if recipe.model.nf4 == "bitsandbytes" and not cuda:
+        words = "model.nf4=bitsandbytes computes on a GPU, and there is none here; set model.nf4=own"
+        raise RecipeError(f"recipe {recipe.name}: {words}")
     config = config_of(recipe.model)
     _check_data(recipe, config)
     # bitsandbytes packs on a device only; on paper our own packing has the same shape.

@@ -64,8 +64,25 @@ def sizes(data: SyntheticData, config: MGMConfig) -> tuple[int, int]:
             f"data.length {data.length}: {config.name} takes {fewest} to {longest or 'any number of'} positions, "
             f"its {config.image_tokens} image tokens included"
         )
-    words = data.length - config.image_tokens - 1
+    words = _words(data.length, config)
     answer = words if data.supervised is None else data.supervised
     if answer > words:
-        raise DataError(f"data.supervised {answer}: a row of {data.length} positions has {words} words")
+        raise DataError(
+            f"data.supervised {answer}: a row of {data.length} positions has {words} words beside its "
+            f"{config.image_tokens} image tokens; take {words} or fewer, or a length of {data.length + answer - words}"
+        )
     return words, answer
+
+
+def fitting(supervised: int | None, length: int, config: MGMConfig) -> int | None:
+    """As many supervised positions as a row of this length has words, `supervised` at most.
+
+    None stays every word, and is what comes of a length without any words, which `sizes` refuses.
+    """
+    words = _words(length, config)
+    return None if supervised is None or words < 1 else min(supervised, words)
+
+
+def _words(length: int, config: MGMConfig) -> int:
+    """Positions of a row after bos and picture."""
+    return length - config.image_tokens - 1

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, field_validator, model_validator
 
 from lora_demo.methods.errors import MethodError
 from lora_demo.methods.registry import METHODS
@@ -16,7 +16,17 @@ from lora_demo.models.towers import TOWERS
 from lora_demo.training.engine.adaptive_rank import AdaptiveRankPart
 from lora_demo.training.engine.optimizers import Implementation
 from lora_demo.training.engine.schedule import Shape
-from lora_demo.training.recipes.recipe_data import CellData, DataPart, FolderData, Fraction, NanoData, Part
+from lora_demo.training.recipes import method_settings
+from lora_demo.training.recipes.recipe_data import (
+    CellData,
+    Count,
+    DataPart,
+    FolderData,
+    Fraction,
+    NanoData,
+    Part,
+    Seed,
+)
 
 Dtype = Literal["float32", "bfloat16"]
 UNPACKED_ONLY = ("full", "bitfit", "layernorm", "pissa")
@@ -75,6 +85,9 @@ class MethodPart(BaseModel):
         known = list(inspect.signature(METHODS[self.name].apply).parameters)[1:]
         if unknown := sorted(set(self.settings) - set(known)):
             raise MethodError(f"{self.name} has no setting {unknown[0]!r}; it has: {', '.join(known) or 'none'}")
+        for setting, value in self.settings.items():
+            if wrong := method_settings.problem(self.name, setting, value):
+                raise MethodError(f"method.{wrong}")
         if self.dtype != "float32" and "dtype" not in known:
             raise MethodError(
                 f"{self.name} adds no parameters of its own dtype; set model.dtype instead of method.dtype"
@@ -90,14 +103,25 @@ class MethodPart(BaseModel):
         return any(part in target for target in ([targets] if isinstance(targets, str) else targets))
 
 
+Decay = Annotated[float, Field(ge=0, lt=1)]
+LARGEST_RATE = 1e6
+
+
 class OptimizerPart(Part):
     """AdamW; see `lora_demo.training.engine.optimizers`."""
 
     lr: PositiveFloat
-    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
     eps: PositiveFloat = 1e-8
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     implementation: Implementation = "foreach"
+
+    @field_validator("lr")
+    @classmethod
+    def _check(cls, lr: float) -> float:
+        if lr > LARGEST_RATE:
+            raise ValueError(f"{lr:g} would move every weight by about as much per update; usual are 1e-5 to 1e-2")
+        return lr
 
 
 class SchedulePart(Part):
@@ -114,10 +138,10 @@ class EvaluationPart(Part):
     patience  stop after so many evaluations without a better accuracy; None: never
     """
 
-    every: PositiveInt | None = None
-    rows: PositiveInt = 300
-    batch: PositiveInt = 100
-    patience: PositiveInt | None = None
+    every: Count | None = None
+    rows: Count = 300
+    batch: Count = 100
+    patience: Count | None = None
 
     @model_validator(mode="after")
     def _check(self) -> EvaluationPart:
@@ -129,8 +153,8 @@ class EvaluationPart(Part):
 class SavePart(Part):
     """A checkpoint every `every` steps, besides the last one; the `keep` newest stay, and always the best."""
 
-    every: PositiveInt | None = None
-    keep: PositiveInt = 2
+    every: Count | None = None
+    keep: Count = 2
 
 
 class Recipe(Part):
@@ -151,29 +175,29 @@ class Recipe(Part):
     name: str = ""
     about: str
     before: str | None = None
-    seed: int = 0
+    seed: Seed = 0
     model: ModelPart = ModelPart()
     data: DataPart
     method: MethodPart
     optimizer: OptimizerPart
     schedule: SchedulePart = SchedulePart()
-    steps: PositiveInt
-    batch: PositiveInt
-    micro_batch: PositiveInt | None = None
+    steps: Count
+    batch: Count
+    micro_batch: Count | None = None
     precision: Literal["fp32", "bf16"] = "fp32"
     clip_norm: PositiveFloat | None = 1.0
     adaptive_rank: AdaptiveRankPart | None = None
     supervised_only: bool = True
-    loss_chunk: PositiveInt | None = None
+    loss_chunk: Count | None = None
     loss_kernel: Kernel = "own"
     checkpointing: bool = False
-    feedforward_tile: PositiveInt | None = None
+    feedforward_tile: Count | None = None
     mining: Literal["folded", "direct"] = "folded"
     cache_features: bool = False
     evaluation: EvaluationPart = EvaluationPart()
     save: SavePart = SavePart()
-    threads: PositiveInt | None = None
-    workers: Annotated[int, Field(ge=0)] = 0
+    threads: Annotated[int, Field(gt=0, le=1024)] | None = None
+    workers: Annotated[int, Field(ge=0, le=256)] = 0
     tensorboard: bool = False
 
     @property

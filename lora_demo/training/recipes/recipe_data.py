@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lora_demo.data.nano_grid import Family
+from lora_demo.data.nano_grid import CELLS, Family
+from lora_demo.data.nano_questions import candidates
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(gt=0, lt=2**31)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Part(BaseModel):
     """A part of a recipe: unknown fields are refused, values cannot change afterwards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def fewest_candidates(family: Family) -> int:
+    """How many questions every picture has at least: fewest on one with no single largest digit."""
+    return len(candidates((1,) * CELLS, family))
 
 
 class NanoData(Part):
@@ -26,20 +34,28 @@ class NanoData(Part):
 
     kind: Literal["nano"]
     family: Family = "a"
-    images: PositiveInt = 1000
-    questions: PositiveInt = 6
-    rounds: PositiveInt = 1
+    images: Count = 1000
+    questions: Count = 6
+    rounds: Count = 1
     told: bool = False
-    seed: int = 1
+    seed: Seed = 1
+
+    @model_validator(mode="after")
+    def _check(self) -> NanoData:
+        if self.questions > (most := fewest_candidates(self.family)):
+            raise ValueError(f"questions {self.questions}: a picture of family {self.family} offers {most}; ask fewer")
+        if self.questions % self.rounds:
+            raise ValueError(f"questions {self.questions} cannot be cut into rounds of {self.rounds}; take a divisor")
+        return self
 
 
 class CellData(Part):
     """Digit grids for the towers' own pretraining; `plain` is the share of pictures in family A's look."""
 
     kind: Literal["cells"]
-    images: PositiveInt = 1000
+    images: Count = 1000
     plain: Fraction = 0.7
-    seed: int = 2
+    seed: Seed = 2
 
 
 class FolderData(Part):
@@ -64,10 +80,10 @@ class SyntheticData(Part):
     """
 
     kind: Literal["synthetic"]
-    length: PositiveInt = 1024
-    supervised: PositiveInt | None = 128
-    rows: PositiveInt = 64
-    seed: int = 0
+    length: Count = 1024
+    supervised: Count | None = 128
+    rows: Count = 64
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _check(self) -> SyntheticData:

@@ -4,39 +4,20 @@ from __future__ import annotations
 
 import difflib
 import importlib.resources
-import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
+from lora_demo.training.recipes import unique_yaml
 from lora_demo.training.recipes.recipe import Recipe
 
 
 class RecipeError(ValueError):
     """A recipe that cannot be used; the message names the file, the field and the fix."""
-
-
-class _UniqueLoader(yaml.SafeLoader):
-    """YAML without silent loss: a key that stands twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-# YAML 1.1 reads 1e-3 as text; recipes mean the number.
-_NUMBER = r"^[-+]?(\d[\d_]*\.?[\d_]*|\.[\d_]+)([eE][-+]?\d+)?$"
-_UniqueLoader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(_NUMBER), list("-+.0123456789"))
 
 
 def shipped() -> list[str]:
@@ -49,13 +30,16 @@ def shipped() -> list[str]:
 def load(name_or_path: str, settings: Sequence[str] = ()) -> Recipe:
     """The recipe of that name or at that path, with `key=value` settings applied on top (dots reach into parts).
 
-    Raises RecipeError; nothing but the recipe's own files is read.
+    Raises RecipeError, also for what is wrong with the recipes that run before this one; nothing but the recipes' own
+    files is read.
     """
     raw, where = _inherited(name_or_path, ())
     for setting in settings:
         _set(raw, setting)
     raw.setdefault("name", Path(where).stem)
-    return parse(raw, where)
+    recipe = parse(raw, where)
+    _check_before(recipe, where)
+    return recipe
 
 
 def parse(raw: Mapping[str, Any], where: str) -> Recipe:
@@ -65,6 +49,21 @@ def parse(raw: Mapping[str, Any], where: str) -> Recipe:
     except ValidationError as error:
         problems = "\n  ".join(_explain(problem, raw) for problem in error.errors())
         raise RecipeError(f"recipe {where}:\n  {problems}") from error
+
+
+def _check_before(recipe: Recipe, where: str) -> None:
+    """The recipes that run first are read as the run reads them, without settings, so a circle shows in their files."""
+    chain, seen = [where], set[str]()
+    while recipe.before is not None:
+        raw, found = _inherited(recipe.before, ())
+        chain.append(found)
+        if found in seen:
+            raise RecipeError(
+                f"recipe {where}: before={recipe.before} comes back to itself through {' -> '.join(chain)}; "
+                "let the first of them start from weights, without before"
+            )
+        seen.add(found)
+        recipe = parse({"name": Path(found).stem, **raw}, found)
 
 
 def _inherited(name_or_path: str, below: tuple[str, ...]) -> tuple[dict[str, Any], str]:
@@ -115,8 +114,8 @@ def _read(name_or_path: str) -> tuple[str, str]:
 
 def _yaml(text: str, where: str) -> dict[str, Any]:
     try:
-        raw = yaml.load(text, Loader=_UniqueLoader)
-    except yaml.YAMLError as error:
+        raw = unique_yaml.read(text)
+    except unique_yaml.NotYAML as error:
         raise RecipeError(f"recipe {where}: not YAML: {error}") from error
     if not isinstance(raw, dict):
         raise RecipeError(f"recipe {where}: must hold fields, found {type(raw).__name__}")
@@ -129,8 +128,12 @@ def _set(raw: dict[str, Any], setting: str) -> None:
         raise RecipeError(f"--set {setting!r}: expected key=value, e.g. optimizer.lr=1e-3")
     *parts, last = path.split(".")
     place = raw
-    for part in parts:
-        place[part] = dict(place.get(part) or {})
+    for depth, part in enumerate(parts, start=1):
+        inner = place.get(part) or {}
+        if not isinstance(inner, Mapping):
+            above = ".".join(parts[:depth])
+            raise RecipeError(f"--set {setting!r}: {above} is {inner!r} and has no fields; set {above} itself")
+        place[part] = dict(inner)
         place = place[part]
     place[last] = _yaml(f"value: {text}", f"--set {setting}")["value"]
 
@@ -143,6 +146,8 @@ def _explain(problem: Any, raw: Mapping[str, Any]) -> str:
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
         return f"{'.'.join(path)}: no such field; {hint}"
     message = problem["msg"].removeprefix("Value error, ")
+    if path and message.startswith(f"{'.'.join(path)}."):
+        return message
     given = problem.get("input")
     shown = "" if isinstance(given, dict | BaseModel) else f" (found {given!r})"
     return f"{'.'.join(path) or 'as a whole'}: {message}{shown if problem['type'] != 'value_error' else ''}"

@@ -7,10 +7,11 @@ import importlib.resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from lora_demo.training.searching.search import PerRank, Range, Search, SearchError
+from lora_demo.methods.registry import METHODS
+from lora_demo.training.recipes import method_settings, unique_yaml
+from lora_demo.training.searching.search import PerRank, Range, Rates, Search, SearchError, choices
 
 RANGES = ("lr", "alpha", "dropout")
 """Settings that any number serves; others take whole numbers or names, and those are listed one by one."""
@@ -20,15 +21,17 @@ def load(name_or_path: str) -> Search:
     """The shipped search of that name, or the one at that path. Raises SearchError."""
     where, text = _read(name_or_path)
     try:
-        raw = yaml.safe_load(text)
+        raw = unique_yaml.read(text)
         if not isinstance(raw, dict):
-            raise SearchError(f"search {where}: must hold fields, found {type(raw).__name__}")
+            raise SearchError(f"must hold fields, found {type(raw).__name__}")
         return Search.model_validate({"name": Path(where).stem, **raw, "methods": _typed(raw.get("methods"))})
-    except yaml.YAMLError as error:
+    except unique_yaml.NotYAML as error:
         raise SearchError(f"search {where}: not YAML: {error}") from error
     except ValidationError as error:
         problems = "\n  ".join(_explained(problem) for problem in error.errors())
         raise SearchError(f"search {where}:\n  {problems}") from error
+    except SearchError as error:
+        raise SearchError(f"search {where}: {error}") from error
 
 
 def shipped() -> list[str]:
@@ -41,18 +44,20 @@ def _typed(methods: Any) -> Any:
     if not isinstance(methods, dict) or not all(isinstance(settings, dict) for settings in methods.values()):
         return methods
     return {
-        method: {name: _typed_value(f"methods.{method}.{name}", value, settings) for name, value in settings.items()}
+        method: {name: _typed_value(method, name, value, settings) for name, value in settings.items()}
         for method, settings in methods.items()
     }
 
 
-def _typed_value(place: str, value: Any, settings: dict[str, Any]) -> Any:
+def _typed_value(method: str, name: str, value: Any, settings: dict[str, Any]) -> Any:
+    place = f"methods.{method}.{name}"
     if value == []:
         raise SearchError(f"{place}: an empty list leaves nothing to try")
     if not isinstance(value, dict):
+        _check_choices(method, name, value)
         return value
     kind = PerRank if "per_rank" in value else Range
-    if kind is Range and place.rsplit(".", 1)[-1] not in RANGES:
+    if kind is Range and name not in RANGES:
         raise SearchError(f"{place}: takes no range; list the values to try")
     if kind is PerRank and "r" not in settings:
         raise SearchError(f"{place}: per_rank multiplies r, which is not there")
@@ -60,6 +65,25 @@ def _typed_value(place: str, value: Any, settings: dict[str, Any]) -> Any:
         return kind.model_validate(value)
     except ValidationError as error:
         raise SearchError(f"{place}: {_explained(error.errors()[0])}") from error
+
+
+def _check_choices(method: str, name: str, value: Any) -> None:
+    for choice in choices(name, value):
+        if wrong := _rate_problem(choice) if name == "lr" else _setting_problem(method, name, choice):
+            raise SearchError(f"methods.{method}.{wrong}")
+
+
+def _rate_problem(rate: Any) -> str | None:
+    try:
+        TypeAdapter(Rates).validate_python((rate,), strict=True)
+    except ValidationError:
+        return f"lr={rate}: expected a number above 0 such as 1e-3"
+    return None
+
+
+def _setting_problem(method: str, name: str, choice: Any) -> str | None:
+    """Unknown methods and settings are named where the recipe's model is at hand."""
+    return method_settings.problem(method, name, choice) if method in METHODS else None
 
 
 def _explained(problem: Any) -> str:
