@@ -15,6 +15,7 @@ from lora_demo.commands.advice import advice
 from lora_demo.commands.foretold import foretell
 from lora_demo.commands.refusals import BAD_INPUT
 from lora_demo.memory.cards import card
+from lora_demo.training.engine import checkpoint
 from lora_demo.training.engine.accelerated import leave
 from lora_demo.training.engine.checkpoint import BrokenCheckpoint
 from lora_demo.training.engine.display import Bar, Display, Quiet
@@ -54,6 +55,10 @@ def start(
     except TrainingStopped as error:
         console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
+    except KeyboardInterrupt:
+        left = checkpoint.left((out or Path("runs") / name) / checkpoint.FOLDER)
+        console.print(f"interrupted. {left} Go on with --resume", style="red", highlight=False, soft_wrap=True)
+        return 130
     finally:
         leave()
     if finished.first:
@@ -71,9 +76,10 @@ def listing() -> str:
 def described(finished: Finished) -> str:
     """The summary in words."""
     summary = finished.summary()
+    loss = "not on record" if summary["loss"] is None else f"{summary['loss']:.4f}"
     lines = [
         f"trained {summary['trainable']:,} of {summary['total']:,} parameters for {summary['steps']} steps "
-        f"in {summary['seconds']:.0f} s ({summary['cpu_seconds']:.0f} CPU seconds); last loss {summary['loss']:.4f}"
+        f"in {summary['seconds']:.0f} s ({summary['cpu_seconds']:.0f} CPU seconds); last loss {loss}"
     ]
     if found := summary["validation"]:
         groups = ", ".join(f"{group} {accuracy:.0%}" for group, accuracy in found["by_group"].items())

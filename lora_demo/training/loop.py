@@ -43,7 +43,7 @@ class Outcome:
     """
 
     steps: int
-    loss: float
+    loss: float | None
     evaluation: Evaluation | None
     best: Evaluation | None
     best_step: int | None

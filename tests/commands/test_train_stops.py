@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lora_demo.__main__ import app
-from lora_demo.training import results
+from lora_demo.training import loop, results
 from lora_demo.training.engine import checkpoint, metrics
 
 CLI = CliRunner()
@@ -92,6 +92,23 @@ def test_a_run_that_diverges_keeps_the_last_good_checkpoint(tmp_path, more, reas
     kept = checkpoint.newest(tmp_path / "run" / "checkpoints")
     assert kept is not None
     assert str(kept) in said
+
+
+def test_ctrl_c_says_what_is_left_and_how_to_go_on(tmp_path, monkeypatch):
+    real, calls = loop.step, []
+
+    def interrupted(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(loop, "step", interrupted)
+    options = [word for setting in TINY for word in ("--set", setting)]
+    done = CLI.invoke(app, ["train", "nano-lora-b", *options, "--out", str(tmp_path / "run")])
+    assert done.exit_code == 130
+    assert "interrupted. The last good checkpoint is" in done.stderr
+    assert "step-0000002. Go on with --resume" in done.stderr
 
 
 DYING_WORKER = """

@@ -206,6 +206,28 @@ def test_an_evaluation_that_takes_too_much_memory_loses_no_step(tmp_path, monkey
     assert checkpoint.read_progress(checkpoint.newest(tmp_path / "run" / "checkpoints")).step == 8
 
 
+def test_a_line_that_is_no_measurement_is_named(tmp_path):
+    folder = tmp_path / "run"
+    run(tiny(), folder)
+    lines = (folder / metrics.FILE).read_text()
+    (folder / metrics.FILE).write_text("not json\n" + lines)
+    with pytest.raises(TrainingStopped, match=r"metrics.jsonl: line 1 is none of ours"):
+        run(tiny(), folder, resume=True)
+    (folder / metrics.FILE).unlink()
+    assert run(tiny(), folder, resume=True).summary()["loss"] is None
+
+
+def test_a_checkpoint_with_fields_of_another_program_is_passed_over(tmp_path):
+    folder = tmp_path / "run"
+    run(tiny(), folder)
+    seal = folder / "checkpoints" / "step-0000008" / checkpoint.SEAL
+    content = json.loads(seal.read_text())
+    content["progress"]["mood"] = "good"
+    seal.write_text(json.dumps(content))
+    with pytest.warns(BrokenCheckpoint, match="mood"):
+        assert run(tiny(), folder, resume=True).outcome.steps == 8
+
+
 def test_what_is_reported_is_the_result(tmp_path):
     """The result is the best state, so its evaluation is what counts, not that of the last step."""
     finished = run(tiny("optimizer.lr=0.3", "evaluation.every=1"), tmp_path / "run")

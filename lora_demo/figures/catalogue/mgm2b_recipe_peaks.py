@@ -28,8 +28,8 @@ SUPERVISED = {"6gb": 64}
         "数的是分配器从卡上占走的（reserved），不含 CUDA 上下文；预测值，没有在 GPU 上实测",
         "as the recipe says: LoRA r=16 on all seven linear layers, fused AdamW, activations recomputed, the loss in "
         "chunks; one image per row, T counts the 576 image positions; on 6gb 64 positions count in the loss and the "
-        "base is traced in our own NF4, an upper bound; elsewhere every position counts. What the allocator reserves on "
-        "the card, without the CUDA context; predicted, not measured on a GPU",
+        "base is traced in our own NF4, an upper bound; elsewhere every position counts. What the allocator reserves "
+        "on the card, without the CUDA context; predicted, not measured on a GPU",
     ),
     environment=installed_versions,
     over={"card": ("24gb", "12gb", "8gb", "6gb")},

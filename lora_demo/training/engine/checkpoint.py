@@ -169,7 +169,9 @@ def numbered(directory: Path) -> list[Path]:
 def damage(path: Path) -> str | None:
     """What is wrong with a checkpoint, or None: every file must have the length and checksum it was sealed with."""
     try:
-        sealed = json.loads((path / SEAL).read_text(encoding="utf-8"))["files"]
+        content = json.loads((path / SEAL).read_text(encoding="utf-8"))
+        Progress(**content["progress"])  # a TypeError for fields that are not ours
+        sealed = content["files"]
         for name, checksum in sealed.items():
             if not (path / name).is_file():
                 return f"{name} is missing"

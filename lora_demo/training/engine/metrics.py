@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lora_demo.results.store import write_atomically
+from lora_demo.training.engine.stopped import TrainingStopped
 
 FILE = "metrics.jsonl"
 EVENTS = "events"
@@ -37,12 +38,25 @@ class Metrics:
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    """All whole lines of a run's metrics; a last line that was cut off is left out."""
+    """All whole lines of a run's metrics; a last line that was cut off is left out.
+
+    Raises TrainingStopped for a line that is no measurement.
+    """
     path = folder / FILE
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return [json.loads(line) for line in lines if line]
+    return [_line(path, number, line) for number, line in enumerate(lines, 1) if line]
+
+
+def _line(path: Path, number: int, text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+        if isinstance(found["step"], int):
+            return found
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise TrainingStopped(f"{path}: line {number} is none of ours; remove that line, or start anew with --overwrite")
 
 
 def last(folder: Path, name: str) -> Any:
