@@ -123,7 +123,7 @@ def _first_does(accelerator: Accelerator, folder: Path, action: Callable[[], obj
         except TrainingStopped as error:
             told = [str(error)]
         except (OSError, SafetensorError) as error:
-            told = [f"{folder} cannot be written: {error}. {checkpoint.left(folder / 'checkpoints')}"]
+            told = [f"{folder} cannot be written: {error}. {checkpoint.left(folder / checkpoint.FOLDER)}"]
     if accelerator.num_processes > 1:
         from accelerate.utils import broadcast_object_list
 

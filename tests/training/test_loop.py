@@ -188,6 +188,13 @@ def test_how_a_step_is_computed_may_change_when_a_run_goes_on(tmp_path):
     assert '"workers": 1' in (tmp_path / "run" / "recipe.json").read_text()
 
 
+def test_what_a_row_is_may_not_change_when_a_run_goes_on(tmp_path):
+    run(tiny(), tmp_path / "run")
+    cached = "true" if not tiny().cache_features else "false"
+    with pytest.raises(TrainingStopped, match="belongs to another recipe: cache_features differ"):
+        run(tiny(f"cache_features={cached}"), tmp_path / "run", resume=True)
+
+
 def test_weights_that_are_no_numbers_are_never_the_last_good_checkpoint(tmp_path):
     with pytest.raises(TrainingStopped, match=r"no finite numbers any more.*clip_norm"):
         run(tiny("optimizer.lr=1e6", "schedule.warmup=0", "clip_norm=null", "save.every=1"), tmp_path / "run")

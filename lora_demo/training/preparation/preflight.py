@@ -50,10 +50,10 @@ def check(recipe: Recipe, *, cuda: bool, processes: int = 1, sharded: bool = Fal
 
 def _require_shardable(recipe: Recipe) -> None:
     """What works on whole parameters cannot work on slices of them."""
+    optimizer = recipe.optimizer.implementation
     wholes = {
         "adaptive_rank weighs singular values by their neighbours": recipe.adaptive_rank is not None,
-        f"{recipe.optimizer.implementation} scales blocks of whole tensors": recipe.optimizer.implementation
-        in EIGHT_BIT,
+        f"{optimizer} scales blocks of whole tensors": optimizer in EIGHT_BIT,
         "nf4 bitsandbytes packs whole layers": recipe.model.nf4 == "bitsandbytes",
         "method towers trains what sharding leaves whole": recipe.method.name == "towers",
     }

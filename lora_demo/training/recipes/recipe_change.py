@@ -9,10 +9,13 @@ from lora_demo.training.recipes.recipe import Recipe
 FREE = frozenset(
     [
         *("name", "about", "workers", "threads", "tensorboard", "save", "micro_batch", "checkpointing"),
-        *("loss_chunk", "loss_kernel", "feedforward_tile", "mining", "cache_features"),
+        *("loss_chunk", "loss_kernel", "feedforward_tile", "mining"),
     ]
 )
-"""Fields that change how a step is computed and kept, not what it computes, but for rounding."""
+"""Fields that change how a step is computed and kept, not what it computes, but for rounding and dropout's draws.
+
+Not cache_features: with it a nano row is a picture with all its questions.
+"""
 
 
 def changes(stored: dict[str, Any], now: dict[str, Any]) -> list[str]:
