@@ -9,7 +9,7 @@ from lora_demo.memory.formula.decoder_config import decoder
 from lora_demo.memory.plan import Proposal, proposals
 from lora_demo.models.presets import mgm_preset
 from lora_demo.results.units import GIB, MIB
-from lora_demo.training.recipes.recipe import Recipe
+from lora_demo.training.recipes.recipe import UNPACKED_ONLY, Recipe
 from lora_demo.training.recipes.recipe_data import SyntheticData
 
 CONTEXT = 450 * MIB
@@ -21,21 +21,29 @@ SWITCHES = {
     "recomputed activations": "checkpointing=true",
     "8-bit AdamW": "optimizer.implementation=adamw8bit",
 }
-ALWAYS = "Beyond that: micro_batch=1, loss_chunk=256, feedforward_tile=512, method.dtype=bfloat16, model.nf4."
+
+
+def beyond(recipe: Recipe) -> str:
+    """Savers that `plan` does not weigh, of those that this recipe's method can take."""
+    packable = recipe.method.name not in UNPACKED_ONLY
+    switches = ["micro_batch=1", "loss_chunk=256", "feedforward_tile=512"]
+    switches += ["method.dtype=bfloat16", "model.nf4=own"] if packable else []
+    return f"Beyond that: {', '.join(switches)}."
 
 
 def advice(recipe: Recipe, gpu: str | None) -> str:
     """For the card acted out, or the GPU at hand; on a CPU, and for models without a formula, the general order."""
+    further = beyond(recipe)
     device = CARDS[gpu] if gpu else card_at_hand()
     found = _proposals(recipe, device) if device else None
     if device is None or found is None:
-        return f"Set checkpointing=true, then lower the rows of one forward. {ALWAYS}"
+        return f"Set checkpointing=true, then lower the rows of one forward. {further}"
     length, _ = _sizes(recipe)
     asked = f"`lora-demo plan --model {recipe.model.preset} --gpu {gpu or 'CARD'} --seq {length}`"
     fitting = [one for one in found if one.fits]
     if not fitting:
-        return f"{asked} finds no way that fits {device.budget / GIB:.2f} GiB at this length; shorten it. {ALWAYS}"
-    return f"{asked} suggests: {said(_nearest(recipe, fitting))}. {ALWAYS}"
+        return f"{asked} finds no way that fits {device.budget / GIB:.2f} GiB at this length; shorten it. {further}"
+    return f"{asked} suggests: {said(_nearest(recipe, fitting))}. {further}"
 
 
 def said(one: Proposal) -> str:

@@ -13,13 +13,15 @@ from PIL import Image
 from lora_demo.commands.train import BAD_INPUT
 from lora_demo.data import images, labels, template, tokenizer
 from lora_demo.data.nano_grid import ROWS
+from lora_demo.data.template import IMAGE
 from lora_demo.data.tokenizer import TextTokenizer
 from lora_demo.data.views import ViewMaker
 from lora_demo.models import shipped, weights
 from lora_demo.models.mgm import MGM
 from lora_demo.models.presets import mgm_preset
 from lora_demo.training import results
-from lora_demo.training.preparation.prepare import nano_set, tokenizer_of
+from lora_demo.training.preparation.folder_data import tokenizer_of
+from lora_demo.training.preparation.prepare import nano_set
 
 NANO = "nano"
 LONGEST_ANSWER = 64
@@ -45,11 +47,13 @@ def ask(image: Path | None, question: str, model: str = NANO, tokenizer_dir: Pat
 
     model  "nano", the folder of a run of `lora-demo train`, or a checkpoint folder
     """
-    if not question.strip():
+    if image is None and IMAGE in question:
+        raise AskError(f"the question contains {IMAGE} and there is no picture; give one with --image")
+    if not (words := question.replace(IMAGE, "").strip()):
         raise AskError("the question is empty")
     picture = images.read(image) if image is not None else None
     loaded, text = load(model, tokenizer_dir)
-    return answer(loaded, text, picture, question)
+    return answer(loaded, text, picture, words)
 
 
 def load(model: str, tokenizer_dir: Path | None = None, *, as_stored: bool = False) -> tuple[MGM, TextTokenizer]:
@@ -96,7 +100,10 @@ def sample(path: Path, number: int = 0) -> list[list[str]]:
     data = nano_set("test", "a", images=number + 1, questions=1)
     picture = data.picture(number)
     side = picture.width * SAMPLE_SCALE
-    picture.resize((side, side), Image.Resampling.NEAREST).save(path)
+    try:
+        picture.resize((side, side), Image.Resampling.NEAREST).save(path)
+    except OSError as error:
+        raise AskError(f"--sample {path}: cannot be written: {error}") from error
     cells = ["-" if digit < 0 else str(digit) for digit in data.plan.classes[number].tolist()]
     return [cells[start : start + ROWS] for start in range(0, len(cells), ROWS)]
 

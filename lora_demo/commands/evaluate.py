@@ -12,12 +12,15 @@ from rich.console import Console
 
 from lora_demo.commands.ask import AskError, load
 from lora_demo.commands.refusals import BAD_INPUT
-from lora_demo.data.check import require_clean
+from lora_demo.data.check import LengthLimit, require_clean
 from lora_demo.data.dataset import ConversationData
 from lora_demo.data.items import DataError
+from lora_demo.data.tokenizer import TextTokenizer
 from lora_demo.data.views import ViewMaker
+from lora_demo.models.config import MGMConfig
 from lora_demo.training.engine.stopped import OutOfMemory, out_of_memory_named
 from lora_demo.training.evaluation import Evaluation, evaluate
+from lora_demo.training.preparation.folder_data import First
 from lora_demo.training.preparation.sources import FolderSource
 
 FORWARD = {"supervised_only": True}
@@ -61,15 +64,23 @@ def measure(asked: Question) -> dict[str, Any]:
         raise DataError(f"--images {asked.images}: no such folder")
     if not asked.file.is_file():
         raise DataError(f"{asked.file}: no such file")
-    require_clean(asked.file, asked.images, decode=False)
+    require_clean(asked.file, asked.images, rows=First(asked.rows))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     with out_of_memory_named(lambda: "evaluation"):
         model, text = load(asked.model, asked.tokenizer, as_stored=True)
         model = model.to(device)
+        _require_answers(asked, model.config, text)
         views, longest = ViewMaker.for_model(model.config), model.config.splice.max_length
         source = FolderSource(ConversationData(asked.file, asked.images, text, views, longest))
         found = evaluate(model, source, rows=asked.rows, batch=asked.batch, forward=FORWARD)
     return {"file": str(asked.file), "model": asked.model, **found.to_json()}
+
+
+def _require_answers(asked: Question, config: MGMConfig, text: TextTokenizer) -> None:
+    """An answer that the model's length cuts away would count as right: nothing in it could be wrong."""
+    longest = config.splice.max_length or config.llm.max_position_embeddings
+    lengths = LengthLimit(text, config.image_tokens, longest)
+    require_clean(asked.file, asked.images, decode=False, lengths=lengths, rows=First(asked.rows))
 
 
 def described(found: dict[str, Any], before: dict[str, Any] | None) -> str:

@@ -12,7 +12,7 @@ from lora_demo.training.engine.stopped import TrainingStopped
 from lora_demo.training.measurement.forecast import FULL_SIZE, Forecast, forecast
 from lora_demo.training.measurement.machine import host_memory
 from lora_demo.training.preparation import preflight
-from lora_demo.training.recipes.recipe import Recipe
+from lora_demo.training.recipes.recipe import UNPACKED_ONLY, Recipe
 
 LARGE = tuple(name for name, config in PRESETS.items() if isinstance(config, MGMConfig) and name != "mgm-nano")
 
@@ -32,9 +32,16 @@ def foretell(recipe: Recipe, console: Console) -> None:
     if found.least > free:
         raise TrainingStopped(
             f"not started: weights and optimizer alone take {found.least / GIB:.1f} GiB, {free / GIB:.1f} GiB are "
-            "free on this host; close other programs, take model.dtype=bfloat16, model.nf4=own or a method that "
-            "trains less"
+            f"free on this host; {_remedies(recipe)}"
         )
+
+
+def _remedies(recipe: Recipe) -> str:
+    """What this recipe can still do; `full` and its like have no packed base."""
+    savers = ["close other programs"]
+    savers += ["take model.dtype=bfloat16"] if recipe.model.dtype == "float32" else []
+    savers += ["take model.nf4=own"] if recipe.model.nf4 is None and recipe.method.name not in UNPACKED_ONLY else []
+    return f"{', '.join(savers)}, or choose a method that trains less"
 
 
 def told(found: Forecast, free: int, steps: int) -> str:

@@ -66,7 +66,8 @@ def measure(
 ) -> None:
     """Take a few real training steps: peak memory, tokens per second, loss. Random weights and data by default.
 
-    Exit 0: ran, 1: out of memory (a record as well), 2: bad recipe, sizes or card. --matrix goes on where it stopped.
+    Exit 0: ran, 1: stopped early (out of memory is a record as well), 2: bad recipe, sizes or card.
+    --matrix goes on where it stopped.
     """
     if (recipe is None) == (matrix is None):
         typer.echo("name a recipe, or a matrix with --matrix; not both", err=True)

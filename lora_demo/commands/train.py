@@ -18,7 +18,7 @@ from lora_demo.memory.cards import card
 from lora_demo.training.engine import checkpoint
 from lora_demo.training.engine.accelerated import leave
 from lora_demo.training.engine.checkpoint import BrokenCheckpoint
-from lora_demo.training.engine.display import Bar, Display, Quiet
+from lora_demo.training.engine.display import Bar, Display, Lines, Quiet
 from lora_demo.training.engine.stopped import OutOfMemory
 from lora_demo.training.loop import TrainingStopped
 from lora_demo.training.measurement.device_cap import cap_memory
@@ -97,7 +97,8 @@ def _advising(recipe: Recipe, as_gpu: str | None) -> Iterator[None]:
 
 
 def _run(recipe: Recipe, folder: Path, console: Console, resume: bool, overwrite: bool, quiet: bool) -> Finished:
-    display: partial[Display] = partial(Quiet) if quiet or not console.is_terminal else partial(Bar, console)
+    shown: partial[Display] = partial(Bar if console.is_terminal else Lines, console)
+    display = partial(Quiet) if quiet else shown
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", BrokenCheckpoint)
         try:

@@ -37,6 +37,8 @@ from lora_demo.training.searching.search import Search, SearchError, base_recipe
 from lora_demo.training.searching.tuning import Objective, finished, open_study, optimise
 
 CARD = "rtx4090"
+REPORT_WIDTH = 160
+"""Columns of the table where no terminal says how many it has."""
 
 
 @dataclass(frozen=True)
@@ -211,10 +213,12 @@ def show(found: dict[str, Any], folder: Path) -> None:
     rows = {row["number"]: tuning_report.Row(**row) for row in found["trials"]}
     table = Table(title=f"{found['study']}: Pareto front of {len(rows)} trials")
     for head in tuning_report.HEADS:
-        table.add_column(head)
+        table.add_column(head, overflow="fold")
     for number in found["front"]:
         table.add_row(*tuning_report.cells(rows[number]))
     console = Console()
+    if not console.is_terminal:
+        console.width = REPORT_WIDTH
     console.print(table)
     console.print(f"Quality: {found['quality']} on the validation rows. Memory: predicted for {card(CARD).name}.")
     console.print(f"All trials and the commands that train these anew: {folder / 'report.md'}", soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -44,6 +44,10 @@ KINDS = frozenset(
     ]
 )
 """Every kind of problem there is; `allow` takes these names."""
+Rows = Callable[[int], Collection[int]]
+"""From a file's number of items to the rows that matter."""
+Picture = tuple[str, bool]
+"""A path, and whether the file is decoded."""
 BLOCK = 256
 """Items whose pictures are decoded side by side."""
 SHOWN = 5
@@ -56,6 +60,21 @@ class LengthLimit:
     tokenizer: TextTokenizer
     image_tokens: int
     max_length: int
+
+
+@dataclass(frozen=True)
+class Closely:
+    """Which rows are looked at closely, and what that means; of the others only item and header are read."""
+
+    rows: Collection[int]
+    decode: bool
+    lengths: LengthLimit | None
+
+    def decodes(self, row: int) -> bool:
+        return self.decode and row in self.rows
+
+    def measured(self, row: int) -> LengthLimit | None:
+        return self.lengths if row in self.rows else None
 
 
 @dataclass(frozen=True)
@@ -93,12 +112,14 @@ def check(
     decode: bool = True,
     lengths: LengthLimit | None = None,
     allow: Collection[str] = (),
+    rows: Rows | None = None,
 ) -> Report:
     """Look at every item and every picture.
 
     decode   decode each picture completely; off, only its header is read and cut-off files pass
     lengths  also tokenise, to find what will be cut
     allow    kinds of problems that count as warnings
+    rows     of a file with so many items, those that are decoded and tokenised; all if not given
 
     Raises BrokenFile if the file is not JSON, DataError if it is an empty list, NotADirectoryError without the folder.
     """
@@ -110,9 +131,10 @@ def check(
     index = index_items(file)
     if len(index) == 0:
         raise DataError(f"{file}: an empty list; there is nothing to train on or to ask")
+    closely = Closely(rows(len(index)) if rows else range(len(index)), decode, lengths)
     problems = (
         replace(problem, severity="warning") if problem.kind in allow else problem
-        for problem in _problems(index, place, decode, lengths)
+        for problem in _problems(index, place, closely)
     )
     return Report(str(file), str(folder), len(index), decode, lengths is not None, tuple(problems))
 
@@ -124,28 +146,30 @@ def require_clean(
     decode: bool = True,
     lengths: LengthLimit | None = None,
     allow: Collection[str] = (),
+    rows: Rows | None = None,
 ) -> Report:
     """The report of a file without errors; otherwise DataError with the first ones. Training calls it at the start."""
-    report = check(file, folder, decode=decode, lengths=lengths, allow=allow)
+    report = check(file, folder, decode=decode, lengths=lengths, allow=allow, rows=rows)
     if report.errors == 0:
         return report
     first = [str(problem) for problem in report.problems if problem.severity == "error"][:SHOWN]
     more = f"\n  ... and {report.errors - SHOWN} more" if report.errors > SHOWN else ""
-    listed = "\n  ".join([f"{file}: {report.errors} errors in {report.items} items; training does not start", *first])
+    listed = "\n  ".join([f"{file}: {report.errors} errors in {report.items} items; not started", *first])
     raise DataError(f"{listed}{more}\nSee all: lora-demo data check {file} --images {folder}")
 
 
-def _problems(index: ItemIndex, folder: ImageFolder, decode: bool, lengths: LengthLimit | None) -> Iterator[Problem]:
+def _problems(index: ItemIndex, folder: ImageFolder, closely: Closely) -> Iterator[Problem]:
     seen: dict[str, int] = {}
-    pictures: dict[str, tuple[Finding, ...]] = {}
+    pictures: dict[Picture, tuple[Finding, ...]] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for begin in range(0, len(index), BLOCK):
             block = {i: index.item(i) for i in range(begin, min(begin + BLOCK, len(index)))}
-            names = sorted({name for item in block.values() if (name := image_of(item))} - set(pictures))
-            found = pool.map(lambda name: tuple(_picture_findings(folder, name, decode)), names)
-            pictures |= zip(names, found, strict=True)
+            wanted = {(name, closely.decodes(i)) for i, item in block.items() if (name := image_of(item))}
+            new = sorted(wanted - set(pictures))
+            found = pool.map(lambda picture: tuple(_picture_findings(folder, *picture)), new)
+            pictures |= zip(new, found, strict=True)
             for i, item in block.items():
-                yield from _item_problems(i, item, seen, folder, pictures, lengths)
+                yield from _item_problems(i, item, seen, folder, pictures, closely)
 
 
 def _item_problems(
@@ -153,8 +177,8 @@ def _item_problems(
     item: Any,
     seen: dict[str, int],
     folder: ImageFolder,
-    pictures: dict[str, tuple[Finding, ...]],
-    lengths: LengthLimit | None,
+    pictures: dict[Picture, tuple[Finding, ...]],
+    closely: Closely,
 ) -> Iterator[Problem]:
     name, own = id_of(item), findings(item)
     for found in own:
@@ -162,10 +186,10 @@ def _item_problems(
     if name != UNKNOWN_ID and (first := seen.setdefault(name, index)) != index:
         yield Problem(index, name, "id", "duplicate-id", f"item {first} has the same id")
     if image := image_of(item):
-        for found in pictures[image]:
+        for found in pictures[image, closely.decodes(index)]:
             path = str(folder.root / image)
             yield Problem(index, name, found.field, found.kind, found.message, found.severity, path)
-    if lengths is not None and not any(found.severity == "error" for found in own):
+    if (lengths := closely.measured(index)) and not any(found.severity == "error" for found in own):
         for found in _length_findings(encode(turns(item), lengths.tokenizer), lengths):
             yield Problem(index, name, found.field, found.kind, found.message, found.severity)
 

@@ -34,13 +34,17 @@ def reader(config: dict[str, Any], directory: Path) -> Callable[[nn.Module, bool
     if on := [name for name in NOT_OURS if config.get(name)]:
         raise MethodError(f"{directory}: {on[0]}={config[on[0]]!r} is not supported; load this adapter with PEFT")
     if kind == "PREFIX_TUNING":
-        return lambda model, _: apply_prefix(model, count=config["num_virtual_tokens"])
+        if not isinstance(count := config.get("num_virtual_tokens"), int):
+            raise MethodError(f"{directory}: num_virtual_tokens {count!r}: a prefix has a whole number of tokens")
+        return lambda model, _: apply_prefix(model, count=count)
     targets = "all" if config.get("target_modules") == "all-linear" else config.get("target_modules")
     if kind == "IA3":
         return lambda model, _: apply_ia3(model, targets or [], feedforward=config.get("feedforward_modules") or [])
     start = config.get("init_lora_weights", True)
     if kind != "LORA" or config.get("bias", "none") != "none" or start not in STARTS:
         raise MethodError(f"{directory}: {kind} with bias={config.get('bias')!r}, start {start!r}: load it with PEFT")
+    if missing := [name for name in ("r", "lora_alpha") if name not in config]:
+        raise MethodError(f"{directory}: its configuration names no {missing[0]}; save the adapter anew with PEFT")
     settings = {"r": config["r"], "alpha": config["lora_alpha"], "dropout": config.get("lora_dropout", 0.0)}
     settings["rslora"] = config.get("use_rslora", False)
     method = apply_dora if config.get("use_dora") else apply_lora

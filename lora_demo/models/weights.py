@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ from lora_demo.models.tensor_files import CheckpointError
 from lora_demo.results.store import write_atomically
 
 WEIGHTS = "model.safetensors"
+LAYER = re.compile(r"model\.layers\.(\d+)\.")
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,7 @@ def _without_values(places: Places, config: MGMConfig | None) -> tuple[MGM, Cata
     with torch.device("meta"):
         model = MGM(config or places.config(catalogue))
     _check_complete(model, catalogue)
+    _require_all_layers(model, catalogue)
     return model, catalogue
 
 
@@ -158,6 +161,18 @@ def _check_complete(model: MGM, catalogue: Catalogue) -> None:
             raise CheckpointError(f"{stored.file.path}: {key} has shape {stored.entry.shape}, the model needs {wanted}")
         if not stored.entry.dtype.is_floating_point:
             raise CheckpointError(f"{stored.file.path}: {key} is stored as {stored.entry.dtype}, not as a float type")
+
+
+def _require_all_layers(model: MGM, catalogue: Catalogue) -> None:
+    """Fewer layers in the description than in the files is a description of another model, not a smaller one."""
+    built = model.config.llm.num_hidden_layers
+    for key, stored in catalogue.stored.items():
+        layer = LAYER.match(key)
+        if layer and int(layer[1]) >= built:
+            raise CheckpointError(
+                f"{stored.file.path}: holds {key}, but the configuration says num_hidden_layers {built}; "
+                "take the configuration that belongs to these weights"
+            )
 
 
 @torch.no_grad()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +77,15 @@ def run(
         raise RecipeError("--resume goes on with the run that --overwrite would remove; give one of them")
     accelerator = accelerator or open_accelerator()
     require_known_launcher(accelerator)
-    cuda, shards = accelerator.device.type == "cuda", sharded.active(accelerator)
-    preflight.check(recipe, cuda=cuda, processes=accelerator.num_processes, sharded=shards)
+    shown = display() if accelerator.is_main_process else Quiet()
+    preflight.check(
+        recipe,
+        cuda=accelerator.device.type == "cuda",
+        rank=accelerator.process_index,
+        processes=accelerator.num_processes,
+        sharded=sharded.active(accelerator),
+        say=shown.say,
+    )
     _first_does(accelerator, folder, lambda: _claim(folder, resume=resume, overwrite=overwrite))
     if recipe.threads is not None:
         torch.set_num_threads(recipe.threads)
@@ -87,7 +94,6 @@ def run(
     base = fingerprint.of(model)
     torch.manual_seed(recipe.seed)
     trained = apply_method(model, recipe)
-    shown = display() if accelerator.is_main_process else Quiet()
     with out_of_memory_named(lambda: "preparing the data (with cache_features every picture is seen once)"):
         train, validation = sources_of(recipe, model)
     _require_rows(recipe, len(train), accelerator.num_processes)
@@ -101,7 +107,10 @@ def run(
     outcome = loop.run()
     counts = _count(trained)
     if outcome.best_step is not None:
-        checkpoint.load_trained(checkpoint.best(loop.checkpoints), trained)
+        if best := checkpoint.best(loop.checkpoints):
+            checkpoint.load_trained(best, trained)
+        else:
+            outcome = replace(outcome, best=None, best_step=None)
     sharded.gather(trained, keep=accelerator.is_main_process)
     plain = trained.finish() if isinstance(trained, CellLesson) else model
     finished = Finished(plain, results.place(recipe, folder), outcome, *counts, accelerator.is_main_process)
@@ -140,7 +149,7 @@ def _starting_model(
         device = "cpu" if sharded.active(accelerator) else accelerator.device
         with out_of_memory_named(lambda: "loading the model"):
             return model_of(recipe.model, recipe.seed, device)
-    inner = folder / recipe.before
+    inner = folder / Path(recipe.before).stem
     saved = inner / results.MODEL
     if not (resume and (saved / weights.WEIGHTS).is_file()):
         before = recipe_files.load(recipe.before)

@@ -100,7 +100,7 @@ def test_data_is_checked_before_the_weights(tmp_path, folder_data):
     picture = next((tmp_path / "data").rglob("images/*"))
     picture.unlink()
     said = refused("nano-lora", folder_data, tmp_path / "run")
-    assert "training does not start" in said
+    assert "not started" in said
     assert picture.name in said
 
 

@@ -66,4 +66,4 @@ def test_real_data_trains_through_the_same_loop_and_broken_data_is_refused(tmp_p
     next((file.parent / "images").iterdir()).unlink()
     refused = train(str(tmp_path / "mine.yaml"), out=tmp_path / "again")
     assert refused.exit_code == 2
-    assert "training does not start" in refused.stderr
+    assert "not started" in refused.stderr

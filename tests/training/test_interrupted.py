@@ -94,6 +94,8 @@ def test_a_best_state_whose_replacement_was_killed_comes_back(whole, tmp_path):
     place = tmp_path / "checkpoints"
     shutil.copytree(whole / "checkpoints" / checkpoint.BEST, place / ".best.ab12_x.old.part")
     checkpoint.recover(place)
-    assert checkpoint.damage(checkpoint.best(place)) is None
+    best = checkpoint.best(place)
+    assert best is not None
+    assert checkpoint.damage(best) is None
     checkpoint.recover(place)
     assert [path.name for path in place.iterdir()] == [checkpoint.BEST]

@@ -31,7 +31,7 @@ class AdaptiveRankPart(BaseModel):
     orthogonality   γ
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     final_rank: PositiveFloat
     warmup: Fraction = 0.1

@@ -6,6 +6,7 @@ how far the run was. Frozen weights are not in it. It is only written between up
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -137,7 +138,7 @@ def load_trained(path: Path, model: nn.Module) -> None:
 
 def newest(directory: Path) -> Path | None:
     """The newest sound checkpoint; damaged ones are passed over with a BrokenCheckpoint warning."""
-    for path in reversed(numbered(directory)):
+    for path in reversed(_all(directory)):
         if reason := damage(path):
             warnings.warn(f"checkpoint {path} is damaged ({reason}) and is passed over", BrokenCheckpoint, stacklevel=2)
         else:
@@ -153,11 +154,30 @@ def recover(directory: Path) -> None:
             old.replace(whole)
 
 
-def best(directory: Path) -> Path:
-    """The best checkpoint. Raises CheckpointError if it is damaged, with what is left."""
-    if reason := damage(directory / BEST):
-        raise CheckpointError(f"checkpoint {directory / BEST} is damaged ({reason}). {left(directory)}")
-    return directory / BEST
+def best(directory: Path) -> Path | None:
+    """The best checkpoint; None, with a BrokenCheckpoint warning, where somebody has removed it.
+
+    Raises CheckpointError if it is damaged, with what is left.
+    """
+    path = directory / BEST
+    if not path.exists():
+        warnings.warn(f"{path} is gone: the result is the last step's instead", BrokenCheckpoint, stacklevel=2)
+        return None
+    if reason := damage(path):
+        raise CheckpointError(
+            f"checkpoint {path} is damaged ({reason}). {left(directory)} "
+            f"Remove {path} to have --resume take the last step's weights for the result"
+        )
+    return path
+
+
+def _all(directory: Path) -> list[Path]:
+    """Numbered checkpoints and the best one, which a run can go on from as well, oldest first."""
+    found = [(int(path.name[len(STEP) :]), path) for path in numbered(directory)]
+    # Where there is none, or none that could be gone on from, whoever wants its weights is told.
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        found.append((read_progress(directory / BEST).step, directory / BEST))
+    return [path for _, path in sorted(found, key=lambda one: (one[0], one[1].name != BEST))]
 
 
 def numbered(directory: Path) -> list[Path]:
@@ -249,5 +269,5 @@ def _flush(path: Path) -> None:
 
 def left(directory: Path) -> str:
     """What a run can go on from, for messages."""
-    sound = numbered(directory)
+    sound = _all(directory)
     return f"The last good checkpoint is {sound[-1]}." if sound else "No checkpoint has been written yet."

@@ -1,7 +1,8 @@
-"""What a person sees while training: a bar with loss, speed, memory and time left; nothing where nobody looks."""
+"""What a person sees while training: a bar with loss, speed, memory and time left, or lines where no bar can move."""
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import Protocol, runtime_checkable
 
@@ -83,7 +84,40 @@ class Bar:
         )
 
     def say(self, remark: str) -> None:
-        self._progress.console.print(remark, highlight=False)
+        self._progress.console.print(remark, markup=False, highlight=False, soft_wrap=True)
+
+
+class Lines:
+    """A line now and then on `console`, for log files: at the first step, then every `pause` seconds, and remarks."""
+
+    def __init__(self, console: Console, pause: float = 30.0) -> None:
+        self._console, self._pause = console, pause
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def start(self, name: str, done: int, total: int) -> None:
+        self._name, self._first, self._total = name, done, total
+        self._began, self._due = time.monotonic(), 0.0
+
+    def advance(self, step: int, loss: float, tokens_per_second: float) -> None:
+        now = time.monotonic()
+        if now < self._due:
+            return
+        self._due = now + self._pause
+        left = (now - self._began) / (step - self._first) * (self._total - step)
+        self.say(
+            f"{self._name}: step {step} of {self._total}, loss {loss:.3f}, {tokens_per_second:,.0f} tokens/s, "
+            f"{memory_in_use() / GIB:.2f} GiB, about {left / 60:.1f} min left"
+        )
+
+    def say(self, remark: str) -> None:
+        self._console.print(remark, markup=False, highlight=False, soft_wrap=True)
 
 
 def memory_in_use() -> int:

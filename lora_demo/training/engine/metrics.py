@@ -29,8 +29,12 @@ class Metrics:
         self._events = _events(folder, from_step) if tensorboard else None
 
     def write(self, **values: Any) -> None:
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(values) + "\n")
+        try:
+            with self.path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(values) + "\n")
+        except OSError as error:
+            # A full disk shows when the text is written out, which names no file.
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
         if self._events is not None:
             for name, value in _numbers(values):
                 self._events.add_scalar(name, value, values["step"])

@@ -7,24 +7,42 @@ hits nothing, a rank too high) it refuses here, with its own message.
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 
 import torch
 
+from lora_demo.data.items import DataError
+from lora_demo.data.json_index import BrokenFile
+from lora_demo.data.tokenizer import TokenizerError
 from lora_demo.models.config import MGMConfig
 from lora_demo.models.mgm import MGM
+from lora_demo.models.presets import mgm_preset
+from lora_demo.models.tensor_files import CheckpointError
 from lora_demo.training.engine.optimizers import EIGHT_BIT, require
-from lora_demo.training.preparation.prepare import apply_method, as_asked, check_folder, config_of
+from lora_demo.training.preparation.folder_data import check_folder
+from lora_demo.training.preparation.prepare import apply_method, as_asked, config_of
 from lora_demo.training.preparation.synthetic import sizes
 from lora_demo.training.recipes.recipe import Recipe
 from lora_demo.training.recipes.recipe_data import FolderData, SyntheticData
 from lora_demo.training.recipes.recipe_files import RecipeError
 
+Say = Callable[[str], object]
+"""Where remarks go: what is worth knowing and no reason to refuse."""
 
-def check(recipe: Recipe, *, cuda: bool, processes: int = 1, sharded: bool = False) -> MGM:
+
+def check(
+    recipe: Recipe,
+    *,
+    cuda: bool,
+    rank: int = 0,
+    processes: int = 1,
+    sharded: bool = False,
+    say: Say = lambda line: None,
+) -> MGM:
     """The model as it will be trained, on the meta device. Raises what is wrong with recipe, weights, data or machine.
 
     RecipeError, CheckpointError, ConfigError, TokenizerError, DataError, MethodError, OptimizerUnavailable: all before
-    loading. processes: of this run together; sharded: whether they share parameters out among them.
+    loading. rank: this process's number among the run's processes; sharded: whether they share parameters out.
     """
     if sharded:
         _require_shardable(recipe)
@@ -38,9 +56,18 @@ def check(recipe: Recipe, *, cuda: bool, processes: int = 1, sharded: bool = Fal
     if recipe.model.nf4 == "bitsandbytes" and not cuda:
         words = "model.nf4=bitsandbytes computes on a GPU, and there is none here; set model.nf4=own"
         raise RecipeError(f"recipe {recipe.name}: {words}")
-    config = config_of(recipe.model)
-    _check_data(recipe, config)
-    # bitsandbytes packs on a device only; on paper our own packing has the same shape.
+    try:
+        config = config_of(recipe.model)
+        _check_data(recipe, config, rank, processes, say)
+    except (CheckpointError, TokenizerError, DataError, BrokenFile):
+        # What the method refuses it refuses with any weights and rows: nobody ought to fetch them to learn it.
+        _on_paper(recipe, mgm_preset(recipe.model.preset))
+        raise
+    return _on_paper(recipe, config)
+
+
+def _on_paper(recipe: Recipe, config: MGMConfig) -> MGM:
+    """The model with its method, without memory. bitsandbytes packs on a device only; our packing has its shape."""
     part = recipe.model.model_copy(update={"nf4": "own"}) if recipe.model.nf4 else recipe.model
     with torch.device("meta"):
         model = as_asked(MGM(config).to(getattr(torch, recipe.model.dtype)), part)
@@ -62,8 +89,8 @@ def _require_shardable(recipe: Recipe) -> None:
         raise RecipeError(f"recipe {recipe.name}: {words}")
 
 
-def _check_data(recipe: Recipe, config: MGMConfig) -> None:
+def _check_data(recipe: Recipe, config: MGMConfig, rank: int, processes: int, say: Say) -> None:
     if isinstance(recipe.data, FolderData):
-        check_folder(recipe.data, recipe.model, config)
+        check_folder(recipe, recipe.data, config, rank=rank, processes=processes, say=say)
     if isinstance(recipe.data, SyntheticData):
         sizes(recipe.data, config)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,12 +11,9 @@ import torch
 from torch import nn
 
 from lora_demo.data import nano_grid, tokenizer
-from lora_demo.data.check import require_clean
 from lora_demo.data.dataset import ConversationData
-from lora_demo.data.items import DataError
 from lora_demo.data.nano_digits import Split
 from lora_demo.data.nano_set import NanoSet
-from lora_demo.data.tokenizer import TextTokenizer, TokenizerError
 from lora_demo.data.views import ViewMaker
 from lora_demo.methods import registry, surgery
 from lora_demo.methods.full import apply_full
@@ -30,6 +26,7 @@ from lora_demo.models.projectors import PROJECTORS
 from lora_demo.models.tensor_files import CheckpointError
 from lora_demo.training.preparation.cell_lesson import CellLesson
 from lora_demo.training.preparation.feature_files import CachedSource, FeatureFiles
+from lora_demo.training.preparation.folder_data import tokenizer_of
 from lora_demo.training.preparation.fresh_weights import fresh_model
 from lora_demo.training.preparation.packed_base import attention_biases, pack
 from lora_demo.training.preparation.savers import recompute_layers, tile_feedforward
@@ -85,17 +82,6 @@ def _weighted(part: ModelPart, seed: int, device: torch.device | str) -> MGM:
     materialise(model, dtype=dtype, device=device)
     randomise(model, seed=seed)
     return model.eval()
-
-
-def tokenizer_of(part: ModelPart) -> TextTokenizer:
-    """The recipe's tokenizer: its own folder, the weights' folder, or nano's."""
-    if part.tokenizer is not None:
-        return tokenizer.load(part.tokenizer)
-    if part.preset == "mgm-nano":
-        return tokenizer.nano()
-    if part.weights == "random":
-        raise TokenizerError("random weights bring no tokenizer; name its folder in model.tokenizer")
-    return tokenizer.load(part.weights)
 
 
 def apply_method(model: MGM, recipe: Recipe) -> nn.Module:
@@ -184,7 +170,6 @@ def cell_source(split: Split, images: int, plain: float, seed: int) -> CellSourc
 
 
 def _folder(data: FolderData, recipe: Recipe, model: MGM) -> tuple[Source, Source | None]:
-    check_folder(data, recipe.model, model.config)
     text, views = tokenizer_of(recipe.model), ViewMaker.for_model(model.config)
 
     def source(file: str) -> Source:
@@ -194,24 +179,6 @@ def _folder(data: FolderData, recipe: Recipe, model: MGM) -> tuple[Source, Sourc
         return FolderSource(rows)
 
     return source(data.file), source(data.evaluation_file) if data.evaluation_file else None
-
-
-def check_folder(data: FolderData, part: ModelPart, config: MGMConfig) -> None:
-    """Tokenizer, vocabulary, every item and every picture's header. Raises what is wrong; reads no weight."""
-    tokenizer_of(part).require_fits(config.llm.vocab_size)
-    if not Path(data.images).is_dir():
-        raise DataError(f"data.images {data.images}: no such folder; name yours, e.g. --set data.images=FOLDER")
-    for file in filter(None, (data.file, data.evaluation_file)):
-        if not Path(file).is_file():
-            raise DataError(f"data file {file}: not there; name yours, e.g. --set data.file=FILE")
-        changed = (Path(file).stat().st_mtime_ns, Path(data.images).stat().st_mtime_ns)
-        _require_clean_once(Path(file), Path(data.images), changed)
-
-
-@functools.cache
-def _require_clean_once(file: Path, images: Path, changed: tuple[int, int]) -> None:
-    """Before loading and again before training, but read once; anew when file or folder has changed since."""
-    require_clean(file, images, decode=False)
 
 
 def _synthetic(data: SyntheticData, recipe: Recipe, model: MGM) -> tuple[Source, None]:

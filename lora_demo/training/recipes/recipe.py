@@ -200,6 +200,13 @@ class Recipe(Part):
     workers: Annotated[int, Field(ge=0, le=256)] = 0
     tensorboard: bool = False
 
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if name in (".", "..") or any(mark in name for mark in "/\\\0"):
+            raise ValueError(f"{name!r} names the run's folder and can be no path; choose the place with --out")
+        return name
+
     @property
     def in_bfloat16(self) -> bool:
         """Whether the step multiplies bfloat16 numbers."""

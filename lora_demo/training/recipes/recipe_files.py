@@ -126,6 +126,10 @@ def _set(raw: dict[str, Any], setting: str) -> None:
     path, equals, text = setting.partition("=")
     if not equals or not path:
         raise RecipeError(f"--set {setting!r}: expected key=value, e.g. optimizer.lr=1e-3")
+    if path == "extends":
+        raise RecipeError(
+            f"--set {setting!r}: what a recipe extends stands in its file; name that recipe, or write one"
+        )
     *parts, last = path.split(".")
     place = raw
     for depth, part in enumerate(parts, start=1):
