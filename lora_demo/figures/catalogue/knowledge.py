@@ -19,8 +19,8 @@ ROUGH = both(
     unit="1",
     title=both("那批继续预训练语料大约有多少比特", "bits in that continued pre-training corpus, about"),
     conditions=both(
-        "每个 token 约一比特；语料里已知的、重复的都算进去了，是上限",
-        "about one bit a token; known and repeated text included, hence an upper limit",
+        "每个 token 粗算一比特（典型值，不是上限）；语料里已知的、重复的也算进去了",
+        "about one bit a token, a typical value and no ceiling; known and repeated text included",
     ),
 )
 def corpus() -> int:
