@@ -89,9 +89,14 @@ def test_the_marked_output_refuses_writing_in_place(model, tokens):
     words.clone()[:, 1:3] = 0.0
 
 
-@pytest.mark.parametrize("way_out", ["non-reentrant", "gradient at the input", "ids through the embedding"])
+WAYS_OUT = ["non-reentrant", "gradient at the input", "ids through the embedding", "first layer left out"]
+
+
+@pytest.mark.parametrize("way_out", WAYS_OUT)
 def test_ways_out_reach_every_adapter(model, tokens, embedded, way_out):
     _checkpoint(model, reentrant=way_out != "non-reentrant")
+    if way_out == "first layer left out":
+        model.model.layers[0].gradient_checkpointing = False
     if way_out == "ids through the embedding":
         out = model(tokens)
     else:
