@@ -62,6 +62,17 @@ def test_a_fresh_adapter_starts_at_log_two_and_learns(policy, pair):
     assert all(bool(grad.any()) for grad in factors)
 
 
+def test_dropout_on_the_side_path_does_not_show_at_a_fresh_start(tiny, pair, perturb):
+    """B is zero, so whatever is dropped the side path adds nothing; once B has moved, the same dropout does show."""
+    model = tiny("gemma")
+    apply_lora(model, ["q_proj", "v_proj"], r=2, alpha=2, dropout=0.5)
+    model.train()
+    assert _loss(model, pair, _reference(model, pair)).item() == pytest.approx(math.log(2))
+    perturb(model)
+    first, second = (_loss(model, pair, _reference(model, pair)).item() for _ in range(2))
+    assert first != pytest.approx(second, abs=1e-4)
+
+
 def test_after_sft_in_the_same_adapter_the_base_is_the_wrong_reference(policy, pair, perturb):
     """Off means back to the base, not to the fine-tuned start: the first loss is no longer log 2."""
     perturb(policy)
