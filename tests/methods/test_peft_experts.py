@@ -34,6 +34,10 @@ def model() -> MixtralForCausalLM:
     return MixtralForCausalLM(MixtralConfig(**SIZES, **HEADS)).eval()
 
 
+def gpt_oss() -> GptOssForCausalLM:
+    return GptOssForCausalLM(GptOssConfig(**SIZES, **HEADS, head_dim=8, layer_types=["full_attention"] * 2))
+
+
 def adapted(model: torch.nn.Module, **settings: Any) -> torch.nn.Module:
     return get_peft_model(model, LoraConfig(r=2, **settings))
 
@@ -58,7 +62,7 @@ def test_all_linear_takes_experts_and_router_where_peft_knows_the_family(model):
 
 def test_all_linear_reaches_attention_only_elsewhere():
     """GPT-OSS' experts and router never were nn.Linear: "all-linear" leaves them out without a word."""
-    model = GptOssForCausalLM(GptOssConfig(**SIZES, **HEADS, head_dim=8, layer_types=["full_attention"] * 2))
+    model = gpt_oss()
     assert {name.rpartition(".")[2] for name in surgery.find(model, "all")} == ATTENTION
     assert adapted_leaves(model) == ATTENTION
 
@@ -75,6 +79,16 @@ def test_all_linear_skips_shared_experts_and_dense_layers():
     adapted_model = adapted(model, target_modules="all-linear")
     assert not any(path in name for path in plain for name in trained(adapted_model))
     assert any(".kv_b_proj." in name for name in trained(adapted_model)), "MLA's own low-rank factors get LoRA as well"
+
+
+def test_fused_experts_are_stored_either_way_round(model):
+    """[experts, out, in] in Mixtral, [experts, in, out] in GPT-OSS: four experts, 32 wide, 48 inside."""
+    shapes = [
+        {name.rpartition(".")[2]: tuple(p.shape) for name, p in family.named_parameters() if "experts." in name}
+        for family in (model, gpt_oss())
+    ]
+    assert [one["gate_up_proj"] for one in shapes] == [(4, 2 * 48, 32), (4, 32, 2 * 48)]
+    assert [one["down_proj"] for one in shapes] == [(4, 32, 48), (4, 48, 32)]
 
 
 def test_target_parameters_reach_the_fused_experts(model, tokens):
