@@ -30,7 +30,11 @@ def accuracy_band() -> float:
     "peft2026runs.difference_band",
     unit="points",
     title=both("两次运行准确率之差的误差带（±）", "error band of the difference of two runs (±)"),
-    conditions=BAND,
+    conditions=both(
+        "两次独立运行之差的 95% 区间半宽：单次 n=1319 的二项半宽乘 √2，不含换种子的波动",
+        "half width of a 95% interval for the difference of two independent runs: the binomial half width of one,"
+        " n = 1,319, times √2; the spread between seeds comes on top",
+    ),
 )
 def difference_band() -> float:
     return math.sqrt(2) * accuracy_band()
@@ -40,7 +44,10 @@ def difference_band() -> float:
     "peft2026runs.gap.{run}_over_full",
     unit="points",
     title=both("{run} 减全参微调的准确率", "accuracy of {run} minus full fine-tuning"),
-    conditions=BAND,
+    conditions=both(
+        "两边各一次运行、一个种子，n=1319；误差带是 peft2026runs.difference_band",
+        "one run and one seed on either side, n = 1,319; the error band is peft2026runs.difference_band",
+    ),
     over={"run": ("lora_r32", "lora_r64_rslora", "lora_mlp_r10", "dora_r32")},
 )
 def gap_to_full(run: str) -> float:
