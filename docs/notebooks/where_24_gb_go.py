@@ -156,12 +156,12 @@ assert longer > 4 * (estimate(model, replace(start, rank=64)).peak - first)
 # %% [zh]
 # ## 一次只省一样
 #
-# 从照最省事的写法做全参开始（T=2048），每行只比上一行多改一处。前两行结果一个字都不变，第三行用时间换，第四行换精度，第五行才是 LoRA，最后一行把基座也压成 NF4。
+# 从照最省事的写法做全参开始（T=2048），每行只比上一行多改一处。前两处改动只差舍入，第三处用时间换，第四处用精度换，第五处才是 LoRA，最后一处把基座也压成 NF4。
 
 # %% [en]
 # ## One saver at a time
 #
-# Start from full fine-tuning written the plain way (T=2048); each line changes one thing of the line above. The first two leave the result as it is, the third costs time, the fourth precision; only the fifth is LoRA, and the last packs the base into NF4.
+# Start from full fine-tuning written the plain way (T=2048); each line changes one thing of the line above. The first two change nothing but rounding, the third costs time, the fourth precision; only the fifth is LoRA, and the last packs the base into NF4.
 
 # %%
 way = Request(method="full", length=2048)

@@ -32,7 +32,7 @@ class Experiment:
 
 EXPERIMENTS = {
     "learning-rates": Experiment(
-        "The learning rate of every method on family B, chosen on validation questions (about an hour).",
+        "The learning rate of every method on family B, chosen on validation questions (about half an hour).",
         learning_rates.RECIPES,
         learning_rates.measure,
         finds=("lr", "batch", "steps"),

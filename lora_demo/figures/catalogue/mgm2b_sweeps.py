@@ -17,6 +17,7 @@ PLAIN = Request(rank=16, targets=ALL)
 FULL = Request(method="full")
 LEAN = {"checkpointing": True, "supervised": 64}
 LONGEST = 8192
+NOTABLE = 0.1
 WAYS: dict[str, Request] = {
     "full": FULL,
     "full_fused": replace(FULL, optimizer="fused"),
@@ -102,8 +103,19 @@ def rank_cost(adapter: str, rank: int) -> int:
 )
 def rank_matters(adapter: str) -> int:
     start = replace(PLAIN, length=1024, adapter_fp32=adapter == "fp32")
-    limit = 1.1 * peak(replace(start, rank=8))
+    limit = (1 + NOTABLE) * peak(replace(start, rank=8))
     return next(rank for rank in range(8, 2049) if peak(replace(start, rank=rank)) > limit)
+
+
+@figure(
+    "mgm2b.rank_matters_margin",
+    unit="%",
+    title=both(
+        "算“高出一截”的门槛：峰值比 r=8 高多少", "what counts as a difference: how far the peak lies above r=8's"
+    ),
+)
+def rank_matters_margin() -> float:
+    return NOTABLE
 
 
 @predicted(
