@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from transformers import GemmaConfig, GemmaForCausalLM
 
 from lora_demo.methods import nf4, registry, surgery
@@ -85,11 +86,17 @@ def test_packed_weights_are_counted_by_value(tiny):
     assert in_bytes < count_parameters(plain).total, "counting stored entries is what goes wrong elsewhere"
 
 
-def test_bitsandbytes_weights_are_counted_by_value():
+@pytest.mark.parametrize(("storage", "values_in_an_entry"), [(torch.uint8, 2), (torch.bfloat16, 4)], ids=str)
+def test_bitsandbytes_weights_are_counted_by_value(storage, values_in_an_entry):
+    """By ours and by PEFT's own print; numel() is the lower, the wider the type that the weights are stored as."""
     bitsandbytes = pytest.importorskip("bitsandbytes")
-    layer = bitsandbytes.nn.Linear4bit(128, 64, bias=False, quant_type="nf4").to("cpu")
-    assert layer.weight.numel() == 128 * 64 / 2
+    layer = bitsandbytes.nn.Linear4bit(128, 64, bias=False, quant_type="nf4", quant_storage=storage).to("cpu")
+    assert layer.weight.numel() == 128 * 64 / values_in_an_entry
     assert count_parameters(layer).total == 128 * 64
+    model = torch.nn.Sequential()
+    model.add_module("proj", layer)
+    adapted = get_peft_model(model, LoraConfig(r=2, target_modules=["proj"]))
+    assert adapted.get_nb_trainable_parameters() == (2 * (128 + 64), 2 * (128 + 64) + 128 * 64)
 
 
 def test_share_is_of_the_total(tiny):
