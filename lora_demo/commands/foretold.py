@@ -32,11 +32,11 @@ def foretell(recipe: Recipe, console: Console) -> None:
     if found.least > free:
         raise TrainingStopped(
             f"not started: weights and optimizer alone take {found.least / GIB:.1f} GiB, {free / GIB:.1f} GiB are "
-            f"free on this host; {_remedies(recipe)}"
+            f"free on this host; {remedies(recipe)}"
         )
 
 
-def _remedies(recipe: Recipe) -> str:
+def remedies(recipe: Recipe) -> str:
     """What this recipe can still do; `full` and its like have no packed base."""
     savers = ["close other programs"]
     savers += ["take model.dtype=bfloat16"] if recipe.model.dtype == "float32" else []

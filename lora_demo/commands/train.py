@@ -8,13 +8,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from lora_demo.commands.advice import advice
 from lora_demo.commands.foretold import foretell
 from lora_demo.commands.refusals import BAD_INPUT
+from lora_demo.lab import nano_evidence
 from lora_demo.memory.cards import card
+from lora_demo.models.mgm import MGM
 from lora_demo.training.engine import checkpoint
 from lora_demo.training.engine.accelerated import leave
 from lora_demo.training.engine.checkpoint import BrokenCheckpoint
@@ -24,6 +27,7 @@ from lora_demo.training.loop import TrainingStopped
 from lora_demo.training.measurement.device_cap import cap_memory
 from lora_demo.training.recipes import recipe_files
 from lora_demo.training.recipes.recipe import Recipe
+from lora_demo.training.recipes.recipe_data import NanoData
 from lora_demo.training.run import Finished, run
 
 
@@ -62,7 +66,9 @@ def start(
     finally:
         leave()
     if finished.first:
-        print(json.dumps(finished.summary(), indent=1) if as_json else described(finished))
+        test = tested(recipe, finished.model)
+        summary = finished.summary() | ({"test": test} if test else {})
+        print(json.dumps(summary, indent=1) if as_json else described(summary))
     return 0
 
 
@@ -73,17 +79,24 @@ def listing() -> str:
     return "\n".join(f"{name:{width}}  {recipe_files.load(name).about}" for name in names)
 
 
-def described(finished: Finished) -> str:
+def tested(recipe: Recipe, model: MGM) -> dict[str, Any] | None:
+    """On nano data, right answers to the fixed test questions: pictures that no recipe trains on or chooses by."""
+    if not isinstance(recipe.data, NanoData):
+        return None
+    return nano_evidence.accuracies(model, nano_evidence.held_out(recipe.data.family, model))
+
+
+def described(summary: dict[str, Any]) -> str:
     """The summary in words."""
-    summary = finished.summary()
     loss = "not on record" if summary["loss"] is None else f"{summary['loss']:.4f}"
     lines = [
         f"trained {summary['trainable']:,} of {summary['total']:,} parameters for {summary['steps']} steps "
         f"in {summary['seconds']:.0f} s ({summary['cpu_seconds']:.0f} CPU seconds); last loss {loss}"
     ]
-    if found := summary["validation"]:
-        groups = ", ".join(f"{group} {accuracy:.0%}" for group, accuracy in found["by_group"].items())
-        lines.append(f"right answers at the end: {found['accuracy']:.1%} of {found['rows']} ({groups})")
+    for name in ("validation", "test"):
+        if found := summary.get(name):
+            groups = ", ".join(f"{group} {accuracy:.0%}" for group, accuracy in found["by_group"].items())
+            lines.append(f"right answers, {name}: {found['accuracy']:.1%} of {found['rows']} ({groups})")
     return "\n".join([*lines, f"result: {summary['result']}"])
 
 

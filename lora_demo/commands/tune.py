@@ -30,6 +30,7 @@ from lora_demo.results.record import Record, installed_versions, today
 from lora_demo.training.engine.accelerated import open_accelerator
 from lora_demo.training.loop import TrainingStopped
 from lora_demo.training.measurement.machine import device_name
+from lora_demo.training.preparation import preflight
 from lora_demo.training.recipes.recipe import ModelPart, Recipe
 from lora_demo.training.searching import search_files, tuning_report
 from lora_demo.training.searching.candidate_run import CandidateTrainer
@@ -90,6 +91,7 @@ class Tuning:
 
     def run(self, console: Console) -> dict[str, Any]:
         """Check, search, report; writes `report.json` and `report.md`."""
+        preflight.check(self.recipe, cuda=torch.cuda.is_available(), say=console.print)
         config = model_config(self.recipe.model)
         with torch.device("meta"):
             check_methods(self.search, MGM(config).language_model)
@@ -145,6 +147,9 @@ def start(
         return 2
     except TrainingStopped as error:
         errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        return 1
+    except OSError as error:
+        errors.print(f"the report cannot be written: {error}", style="red", markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         errors.print("stopped; the same command goes on from here", style="yellow")

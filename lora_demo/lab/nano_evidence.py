@@ -26,9 +26,9 @@ FINE_TUNING = ("nano-lora-b-long", "nano-full-b-long", "nano-lora", "nano-full")
 BASE = ("nano-towers", "nano-pretrain")
 
 
-def held_out(family: Family, model: MGM, *, images: int = TEST_IMAGES) -> SeenSource:
-    """The fixed test questions of a family, each asked on its own."""
-    return seen(nano_set("test", family, images=images, questions=TEST_QUESTIONS, rounds=1), model)
+def held_out(family: Family, model: MGM, *, images: int | None = None) -> SeenSource:
+    """The fixed test questions of a family, each asked on its own; on TEST_IMAGES pictures if not said otherwise."""
+    return seen(nano_set("test", family, images=images or TEST_IMAGES, questions=TEST_QUESTIONS, rounds=1), model)
 
 
 def accuracies(model: MGM, source: SeenSource, blind: Blinded = "nothing") -> dict[str, Any]:

@@ -10,10 +10,18 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from lora_demo.lab import nano_evidence
 from lora_demo.models import names, shipped
 from lora_demo.models.mgm import MGM
 
 SHARDS = 2
+TEST_IMAGES = 4
+
+
+@pytest.fixture(autouse=True)
+def _few_test_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run here is about the command; its test questions would take longer than it does."""
+    monkeypatch.setattr(nano_evidence, "TEST_IMAGES", TEST_IMAGES)
 
 
 @pytest.fixture(scope="session")

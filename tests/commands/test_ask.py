@@ -63,6 +63,9 @@ def test_a_checkpoint_folder_and_a_run_folder_answer_too(sample, tmp_path):
         (["--question", "What?", "--model", "absent"], "absent: no such folder"),
         (["--sample", "sample.jpg"], "ending in .png"),
         (["--question", "Is <eos> there?"], "<eos>"),
+        (["--question", "What is on <image>?"], "there is no picture; give one with --image"),
+        (["--question", "<image>", "--image", "absent.png"], "the question is empty"),
+        (["--sample", "/absent/sample.png"], "--sample /absent/sample.png: cannot be written"),
         (["--question", "What?", "--tokenizer", "absent", "--model", str(shipped.FOLDER)], "absent: no such folder"),
     ],
 )
@@ -76,3 +79,9 @@ def test_a_file_that_is_no_picture_and_a_folder_without_weights(tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     assert "not a picture" in ask("--image", str(tmp_path / "text.png"), "--question", "What?").stderr
     assert ask("--question", "What?", "--model", str(tmp_path)).exit_code == 2
+
+
+def test_the_mark_of_a_picture_may_stand_in_the_question(sample):
+    path, _ = sample
+    words = [ask("--image", str(path), "--question", asked).stdout for asked in ("how many?", "<image>\nhow many?")]
+    assert words[0] == words[1]

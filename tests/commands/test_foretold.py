@@ -45,3 +45,15 @@ def test_small_models_and_gpus_are_left_alone(monkeypatch):
     foretold.foretell(recipe_files.load("nano-lora"), Console())
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     foretold.foretell(recipe_files.load("mgm-2b-lora-cpu"), Console())
+
+
+@pytest.mark.parametrize(
+    ("name", "remedies"),
+    [
+        ("mgm-2b-lora-cpu", "close other programs, take model.nf4=own, or choose a method that trains less"),
+        ("mgm-2b-full-bf16", "close other programs, or choose a method that trains less"),
+        ("mgm-2b-full-mixed", "close other programs, take model.dtype=bfloat16, or choose a method that trains less"),
+    ],
+)
+def test_only_what_the_recipe_can_take_is_proposed(name, remedies):
+    assert foretold.remedies(recipe_files.load(name)) == remedies

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from typer.testing import CliRunner
 
 from lora_demo.__main__ import app
 from lora_demo.models import shipped, weights
+from lora_demo.training.engine.order import Order
 from lora_demo.training.preparation import prepare
+from lora_demo.training.preparation.folder_data import Share
 from lora_demo.training.preparation.prepare import nano_set
 from tests.data import gemma_like
 
@@ -23,6 +26,7 @@ REFUSALS = {
         "cache of keys and values.*set checkpointing to false",
     ),
     "BitFit on Gemma": ("mgm-2b-bitfit", MADE_UP, "has no biases.*use LoRA or IA3 instead"),
+    "BitFit on Gemma, before anything is fetched for it": ("mgm-2b-bitfit", (), "has no biases.*use LoRA or IA3"),
     "BitFit on nano's Gemma": ("nano-bitfit", ("model.attention_bias=false",), "has no biases"),
     "a tower as target": (
         "mgm-2b-lora-r16-all",
@@ -54,6 +58,9 @@ REFUSALS = {
     "a rank that is a word": ("nano-lora", ("method.r=abc",), r"nano-lora.*: method\.r=abc: expected a whole number"),
     "a rank of zero": ("nano-lora", ("method.r=0",), "r=0"),
     "too many threads": ("nano-lora", ("threads=100000",), "threads: .*1024"),
+    "a parent given by --set": ("nano-lora", ("extends=nano-full",), "extends=nano-full.*stands in its file"),
+    "a name that is a path": ("nano-lora", ("name=../../elsewhere",), "name: .*can be no path; .*--out"),
+    "a rank without end": ("nano-adalora", ("adaptive_rank.final_rank=.inf",), "adaptive_rank.final_rank: .*finite"),
     "an unknown card": ("nano-lora", (), "no card 'rtx4900'; near names: rtx4090", "--as-gpu", "rtx4900"),
     "a cap without a GPU": ("nano-lora", (), "no CUDA GPU here", "--as-gpu", "rtx4090"),
 }
@@ -102,6 +109,30 @@ def test_data_is_checked_before_the_weights(tmp_path, folder_data):
     said = refused("nano-lora", folder_data, tmp_path / "run")
     assert "not started" in said
     assert picture.name in said
+
+
+def test_a_picture_that_is_cut_off_is_found_before_the_weights(tmp_path, folder_data):
+    picture = next((tmp_path / "data").rglob("images/*"))
+    picture.write_bytes(picture.read_bytes()[:-200])
+    said = refused("nano-lora", folder_data, tmp_path / "run")
+    assert re.search(rf"image \[.*\]: .*{picture.name}: the picture is damaged or cut off", said)
+
+
+def test_an_answer_that_would_be_cut_away_is_found_before_the_weights(tmp_path, folder_data):
+    file = next((tmp_path / "data").glob("*.json"))
+    items = json.loads(file.read_text())
+    items[2]["conversations"][0]["value"] += " and" * 300
+    file.write_text(json.dumps(items))
+    said = refused("nano-lora", folder_data, tmp_path / "run")
+    assert re.search(r"item 2 .*conversations: \d+ positions, 256 allowed; 0 of \d+ answer tokens remain", said)
+
+
+def test_only_the_rows_of_a_process_are_looked_at_closely():
+    shares = [set(Share(batch=4, steps=3, seed=0, rank=rank, processes=2)(100)) for rank in (0, 1)]
+    order = Order(100, 4, 0)
+    assert shares[0] | shares[1] == {row for step in range(3) for row in order.indices(step)}
+    assert not shares[0] & shares[1]
+    assert Share(batch=4, steps=2**30, seed=0, rank=0, processes=1)(6) == set(range(6))
 
 
 def test_a_data_file_that_is_not_there_is_named(tmp_path):

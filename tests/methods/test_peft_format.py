@@ -123,6 +123,18 @@ def test_settings_we_do_not_implement_are_refused(tiny, perturb, tmp_path, setti
         peft_format.load(tiny("gemma"), folder)
 
 
+@pytest.mark.parametrize(
+    ("spec", "setting"), [("rslora", "r"), ("rslora", "lora_alpha"), ("prefix", "num_virtual_tokens")]
+)
+def test_a_configuration_without_its_sizes_is_refused(tiny, perturb, tmp_path, spec, setting):
+    folder = peft_format.save(_adapted(tiny("gemma"), SPECS[spec], perturb), tmp_path / "adapter")
+    config = json.loads((folder / "adapter_config.json").read_text())
+    del config[setting]
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    with pytest.raises(MethodError, match=setting):
+        peft_format.load(tiny("gemma"), folder)
+
+
 def test_methods_without_a_peft_format(tiny, perturb, tmp_path):
     for spec in ("adapter:bottleneck=4", "adalora:r=2,targets=q_proj"):
         with pytest.raises(MethodError, match=r"own_format"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import struct
 from pathlib import Path
 
@@ -238,3 +239,10 @@ def test_folders_that_are_none(tmp_path):
     assert "has neither geometry.json nor config.json" in refusal(tmp_path)
     with pytest.raises(CheckpointError, match="no such file"):
         open_tensors(tmp_path / "a.safetensors")
+
+
+def test_fewer_layers_than_the_files_hold(released):
+    config = json.loads((released / "config.json").read_text())
+    config["num_hidden_layers"] -= 1
+    (released / "config.json").write_text(json.dumps(config))
+    assert re.search(r"holds model\.layers\.\d+\..*num_hidden_layers \d+; take the configuration", refusal(released))

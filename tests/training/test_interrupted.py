@@ -99,3 +99,28 @@ def test_a_best_state_whose_replacement_was_killed_comes_back(whole, tmp_path):
     assert checkpoint.damage(best) is None
     checkpoint.recover(place)
     assert [path.name for path in place.iterdir()] == [checkpoint.BEST]
+
+
+def test_a_run_goes_on_from_its_best_state_where_no_other_is_left(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "cut")
+    place = tmp_path / "cut" / "checkpoints"
+    best = checkpoint.read_progress(place / checkpoint.BEST).step
+    for path in checkpoint.numbered(place):
+        if checkpoint.read_progress(path).step >= best:
+            shutil.rmtree(path)
+    assert checkpoint.newest(place) == place / checkpoint.BEST
+    assert checkpoint.left(place) == f"The last good checkpoint is {place / checkpoint.BEST}."
+
+
+def test_a_lost_best_state_gives_way_to_the_last_one(whole, tmp_path):
+    recipe = recipe_files.load("nano-lora-b", SETTINGS)
+    shutil.copytree(whole, tmp_path / "cut")
+    best = tmp_path / "cut" / "checkpoints" / checkpoint.BEST
+    (best / checkpoint.TRAINED).write_bytes(b"")
+    with pytest.raises(checkpoint.CheckpointError, match=f"is damaged .* Remove {best} to have --resume take the last"):
+        run(recipe, tmp_path / "cut", resume=True)
+    shutil.rmtree(best)
+    with pytest.warns(checkpoint.BrokenCheckpoint, match="the result is the last step's instead"):
+        done = run(recipe, tmp_path / "cut", resume=True)
+    assert done.outcome.best is None
+    assert done.summary()["validation"] == done.outcome.evaluation.to_json()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shlex
+import sqlite3
 import subprocess
 import sys
 import time
@@ -12,12 +13,22 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import OperationalError
 
 from lora_demo.training.evaluation import Evaluation
 from lora_demo.training.recipes import recipe_files
 from lora_demo.training.searching import search_files, tuning_report
 from lora_demo.training.searching.search import SearchError, base_recipe
-from lora_demo.training.searching.tuning import Objective, Trained, all_trials, behind, open_study, optimise
+from lora_demo.training.searching.tuning import (
+    Objective,
+    StorageLost,
+    Trained,
+    all_trials,
+    behind,
+    open_study,
+    optimise,
+)
 
 SEARCH = search_files.load("nano-lora")
 RECIPE = base_recipe(SEARCH)
@@ -136,6 +147,25 @@ def test_a_candidate_that_diverges_has_lost_and_the_search_goes_on(url):
     assert [row["state"] for row in found["trials"]] == ["stopped", "stopped"]
     assert found["front"] == []
     assert "diverged at step 3" in tuning_report.markdown(found)
+
+
+def test_a_storage_that_is_full_ends_the_search_in_one_message(url, monkeypatch):
+    def full(self, *_, **__):
+        raise StorageInternalError("an exception is raised during the commit") from OperationalError(
+            "UPDATE trials", {}, sqlite3.OperationalError("database or disk is full")
+        )
+
+    monkeypatch.setattr(optuna.storages.RDBStorage, "set_trial_state_values", full)
+    with pytest.raises(StorageLost, match=r"takes nothing more: database or disk is full\. .*the same command goes on"):
+        search_on(url, 1)
+
+
+def test_an_error_in_a_trial_is_not_taken_for_the_storages(url):
+    def wrong(recipe, watch):
+        raise AssertionError("ours")
+
+    with pytest.raises(AssertionError, match="ours"):
+        search_on(url, 1, wrong)
 
 
 def test_the_front_is_what_nobody_beats(url, tmp_path):

@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from lora_demo.training.engine.stopped import TrainingStopped
 from lora_demo.training.evaluation import Evaluation
 from lora_demo.training.recipes.recipe import Recipe
 from lora_demo.training.searching.search import Search, SearchError, candidate, draw, spoken
@@ -105,6 +106,16 @@ class Watched:
             raise optuna.TrialPruned(reason)
 
 
+class StorageLost(TrainingStopped):
+    """The study's storage cannot be written any more."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the study's storage takes nothing more: {reason}. What it holds is whole; make room or reach it again, "
+            "and the same command goes on"
+        )
+
+
 def behind(memory: int, step: str, score: float, finished: Sequence[Mapping[str, Any]]) -> bool:
     """Whether a score lies below the median of what at least LEAST_PEERS trials of no more memory had at that step."""
     peers = [attrs["curve"][step] for attrs in finished if attrs["memory"] <= memory and step in attrs["curve"]]
@@ -138,12 +149,30 @@ def open_study(url: str, name: str, search: Search, recipe: Recipe, *, heartbeat
 
 
 def optimise(study: optuna.Study, objective: Objective, *, trials: int, seconds: float | None = None) -> int:
-    """Run trials until the study has so many, counting those of other machines; returns how many it has."""
+    """Run trials until the study has so many, counting those of other machines; returns how many it has.
+
+    Raises StorageLost if the storage stops taking what is written to it, e.g. on a full disk.
+    """
     if finished(study) < trials:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
-            study.optimize(objective, timeout=seconds, callbacks=[lambda found, _: _stop_at(found, trials)])
+            try:
+                study.optimize(objective, timeout=seconds, callbacks=[lambda found, _: _stop_at(found, trials)])
+            except (StorageInternalError, AssertionError) as error:
+                # Optuna cannot write down that a trial failed either, and then runs into an assertion of its own.
+                if (reason := _said_by_database(error)) is None:
+                    raise
+                raise StorageLost(reason) from error
     return finished(study)
+
+
+def _said_by_database(error: BaseException | None) -> str | None:
+    """What the database said, below the layers that passed it on; None if it was not about the database."""
+    while error is not None:
+        if isinstance(error, SQLAlchemyError):
+            return str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def finished(study: optuna.Study) -> int:
