@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Callable
 from dataclasses import asdict
@@ -51,6 +52,34 @@ def closed_form_check() -> None:
     _save({"name": "memory-closed-form", "configuration": {"limit": LIMIT}, "samples": samples})
     write_slack(slack(samples["drawn"]))
     raise typer.Exit(max(abs(one["error"]) for one in samples["drawn"]) > LIMIT)
+
+
+@memory_app.command("compare")
+def compare(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[RECORD]...", help="Names or paths; all GPU records if not given.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Hold steps that `lora-demo measure --record` took on a GPU against their prediction, made from the recipe alone.
+
+    Exit 0: compared, 2: no such record, or none that was measured on a GPU.
+    """
+    from lora_demo.memory import measured_runs
+    from lora_demo.results.paths import records_dir
+    from lora_demo.results.record import RecordError
+    from lora_demo.training.recipes.recipe_files import RecipeError
+
+    try:
+        found = [measured_runs.compare(record) for record in measured_runs.records(records_dir(), names or ())]
+    except (RecordError, RecipeError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+    if not found:
+        words = "make one on the card: lora-demo measure RECIPE --record"
+        typer.echo(f"{records_dir()} holds no record that was measured on a GPU; {words}", err=True)
+        raise typer.Exit(2)
+    typer.echo(json.dumps([one.to_json() for one in found], indent=1) if as_json else "\n".join(map(str, found)))
 
 
 def validation_record(report: Callable[[str], None]) -> dict[str, Any]:
