@@ -195,6 +195,16 @@ def test_low_rank_check_tells_the_weight_from_the_update(shown):
     assert subspace.similarity((after - before), (after - before), 4, 4) > 0.999
 
 
+def test_an_update_below_the_rounding_of_bf16_no_longer_looks_low_rank(shown):
+    """A weight near 0.02 has neighbours 1.2e-4 apart in bf16; an update of 1e-5 drowns in the rounding."""
+    generator = torch.Generator().manual_seed(0)
+    before = 0.02 * torch.randn(96, 64, generator=generator)
+    update = torch.randn(96, 4, generator=generator) @ torch.randn(4, 64, generator=generator)
+    after = before + 1e-5 * update / update.std()
+    assert shown.low_rank_check(before, after, 4)["update"] > 0.999
+    assert shown.low_rank_check(before.bfloat16(), after.bfloat16(), 4)["update"] < 0.5
+
+
 def test_chunked_loss_keeps_no_logits_and_gives_the_whole_ones_gradient():
     generator = torch.Generator().manual_seed(0)
     states = torch.randn(11, 6, generator=generator, requires_grad=True)
