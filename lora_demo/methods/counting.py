@@ -25,7 +25,7 @@ class ParameterCount:
 
 
 def count_parameters(model: nn.Module) -> ParameterCount:
-    """Values, not bytes: `sum(p.numel())` would count a 4-bit weight at half, since two values share one byte."""
+    """Values, however few bits each takes; `sum(p.numel())` would count the entries that packed ones are stored in."""
     packed = sum(module.logical_numel for module in model.modules() if isinstance(module, PackedLinear))
     return ParameterCount(
         trainable=sum(logical_numel(parameter) for parameter in adapter_parameters(model).values()),
@@ -34,6 +34,9 @@ def count_parameters(model: nn.Module) -> ParameterCount:
 
 
 def logical_numel(parameter: nn.Parameter) -> int:
-    """Values a parameter stands for; bitsandbytes keeps the true shape of a packed weight in its `quant_state`."""
+    """Values a parameter stands for; bitsandbytes keeps the true shape of a packed weight in its `quant_state`.
+
+    `numel()` counts entries of the storage type, each holding two 4-bit values as uint8, four as bf16, eight as fp32.
+    """
     shape = getattr(getattr(parameter, "quant_state", None), "shape", None)
     return math.prod(shape) if shape is not None else parameter.numel()
