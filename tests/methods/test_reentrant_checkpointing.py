@@ -1,4 +1,4 @@
-"""Re-entrant checkpointing on inputs without gradient: the graph is cut, loudly or silently; two ways out.
+"""Re-entrant checkpointing on inputs without gradient: the graph is cut, loudly or silently; four ways out.
 
 transformers marks the output of the embedding module, whoever calls it. Embeddings that never went through the
 module, as a vision-language model may assemble them, have no such mark.
