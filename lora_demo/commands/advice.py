@@ -7,7 +7,7 @@ import torch
 from lora_demo.memory.cards import CARDS, Card
 from lora_demo.memory.formula.decoder_config import decoder
 from lora_demo.memory.plan import Proposal, proposals
-from lora_demo.models.presets import mgm_preset
+from lora_demo.models.presets import model_preset
 from lora_demo.results.units import GIB, MIB
 from lora_demo.training.recipes.recipe import UNPACKED_ONLY, Recipe
 from lora_demo.training.recipes.recipe_data import SyntheticData
@@ -82,4 +82,4 @@ def _sizes(recipe: Recipe) -> tuple[int, int]:
     """(positions per row, supervised ones): the data's own, or the longest row there can be."""
     if isinstance(recipe.data, SyntheticData):
         return recipe.data.length, recipe.data.supervised or recipe.data.length - 1
-    return mgm_preset(recipe.model.preset).splice.max_length or 2048, SUPERVISED
+    return model_preset(recipe.model.preset).splice.max_length or 2048, SUPERVISED

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from rich.console import Console
 
-from lora_demo.models.config import MGMConfig
 from lora_demo.models.presets import PRESETS
 from lora_demo.results.units import GIB
 from lora_demo.training.engine.stopped import TrainingStopped
@@ -14,7 +13,7 @@ from lora_demo.training.measurement.machine import host_memory
 from lora_demo.training.preparation import preflight
 from lora_demo.training.recipes.recipe import UNPACKED_ONLY, Recipe
 
-LARGE = tuple(name for name, config in PRESETS.items() if isinstance(config, MGMConfig) and name != "mgm-nano")
+LARGE = tuple(name for name in PRESETS if name != "mgm-nano")
 
 
 def foretell(recipe: Recipe, console: Console) -> None:

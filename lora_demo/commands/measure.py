@@ -15,7 +15,7 @@ from rich.console import Console
 from lora_demo.commands.foretold import foretell
 from lora_demo.commands.refusals import BAD_INPUT
 from lora_demo.memory.cards import card
-from lora_demo.models.presets import mgm_preset
+from lora_demo.models.presets import model_preset
 from lora_demo.results.paths import records_dir
 from lora_demo.results.record import Record, installed_versions, today
 from lora_demo.results.units import GIB
@@ -29,7 +29,8 @@ from lora_demo.training.recipes.recipe import Recipe
 from lora_demo.training.recipes.recipe_data import SyntheticData
 from lora_demo.training.recipes.recipe_files import RecipeError
 
-USUAL_SIZES = {"mgm-2b": (1024, 128), "mgm-nano": (120, 24)}
+USUAL_SIZES = {"mgm-nano": (120, 24)}
+LARGE_SIZES = (1024, 128)
 """(positions, supervised ones) of a row; where a length is asked for that has fewer words, all of them count."""
 
 
@@ -113,9 +114,9 @@ def recipe_of(request: Request) -> Recipe:
 
 def _sizes(request: Request, recipe: Recipe) -> tuple[int, int | None]:
     """(positions, supervised ones): what is asked for, else the recipe's own, else usual ones of its model."""
-    config = mgm_preset(recipe.model.preset)
+    config = model_preset(recipe.model.preset)
     own = recipe.data if isinstance(recipe.data, SyntheticData) else None
-    length, supervised = (own.length, own.supervised) if own else USUAL_SIZES[recipe.model.preset]
+    length, supervised = (own.length, own.supervised) if own else USUAL_SIZES.get(recipe.model.preset, LARGE_SIZES)
     if request.supervised is not None:
         return request.length or length, request.supervised or None
     if request.length is None:

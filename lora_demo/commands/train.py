@@ -18,13 +18,14 @@ from lora_demo.commands.refusals import BAD_INPUT
 from lora_demo.lab import nano_evidence
 from lora_demo.memory.cards import card
 from lora_demo.models.mgm import MGM
-from lora_demo.training.engine import checkpoint
+from lora_demo.training.engine import checkpoint, sharded
 from lora_demo.training.engine.accelerated import leave
 from lora_demo.training.engine.checkpoint import BrokenCheckpoint
 from lora_demo.training.engine.display import Bar, Display, Lines, Quiet
 from lora_demo.training.engine.stopped import OutOfMemory
 from lora_demo.training.loop import TrainingStopped
 from lora_demo.training.measurement.device_cap import cap_memory
+from lora_demo.training.preparation.prepare import require_images
 from lora_demo.training.recipes import recipe_files
 from lora_demo.training.recipes.recipe import Recipe
 from lora_demo.training.recipes.recipe_data import NanoData
@@ -50,6 +51,7 @@ def start(
         recipe = recipe_files.load(name, settings)
         if as_gpu is not None:
             cap_memory(card(as_gpu).budget, as_gpu)
+        require_images(recipe.model)
         foretell(recipe, console)
         with _advising(recipe, as_gpu):
             finished = _run(recipe, out or Path("runs") / recipe.name, console, resume, overwrite, as_json)
@@ -81,7 +83,7 @@ def listing() -> str:
 
 def tested(recipe: Recipe, model: MGM) -> dict[str, Any] | None:
     """On nano data, right answers to the fixed test questions: pictures that no recipe trains on or chooses by."""
-    if not isinstance(recipe.data, NanoData):
+    if not isinstance(recipe.data, NanoData) or sharded.asked_for():  # a sharded model runs on all processes or none
         return None
     return nano_evidence.accuracies(model, nano_evidence.held_out(recipe.data.family, model))
 

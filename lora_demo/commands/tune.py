@@ -17,7 +17,7 @@ from lora_demo.commands.train import BAD_INPUT
 from lora_demo.memory.cards import card
 from lora_demo.memory.predict import Setting, trace_subject
 from lora_demo.memory.subjects.errors import BuildError
-from lora_demo.memory.subjects.subject import MGMSubject, SubjectError
+from lora_demo.memory.subjects.subject import PlannedSubject, SubjectError
 from lora_demo.memory.tracing.cuda_kernels import WORKSPACE
 from lora_demo.memory.tracing.trace import replay
 from lora_demo.models import fingerprint, shipped
@@ -54,9 +54,9 @@ class PredictedMemory:
         trace, _ = trace_subject(self._subject(recipe), self._setting(recipe, method))
         return replay(trace, workspace=WORKSPACE).peak_allocated
 
-    def _subject(self, recipe: Recipe) -> MGMSubject:
+    def _subject(self, recipe: Recipe) -> PlannedSubject:
         with torch.device("meta"):
-            return MGMSubject(MGM(self.config).to(getattr(torch, recipe.model.dtype)))
+            return PlannedSubject(MGM(self.config).to(getattr(torch, recipe.model.dtype)))
 
     def _setting(self, recipe: Recipe, method: str) -> Setting:
         memory, chosen = self.search.memory, recipe.optimizer.implementation

@@ -8,13 +8,13 @@ are larger than those of bitsandbytes' kernels: for them the prediction is an up
 from __future__ import annotations
 
 from lora_demo.memory.cards import card
-from lora_demo.memory.subjects.subject import MGMSubject, Size
+from lora_demo.memory.subjects.subject import PlannedSubject, Size
 from lora_demo.memory.tracing.cuda_kernels import WORKSPACE, WORKSPACE_HOPPER, cuda_kernels
 from lora_demo.memory.tracing.loops import trace_steps
 from lora_demo.memory.tracing.optimizer_choice import make_optimizer
 from lora_demo.memory.tracing.trace import Replay, Trace, replay
 from lora_demo.memory.tracing.tracker import StorageTracker, watch_model
-from lora_demo.models.mgm import MGM
+from lora_demo.models.spliced import SplicedModel
 from lora_demo.training.loop import forward_options
 from lora_demo.training.preparation import preflight
 from lora_demo.training.recipes.recipe import Recipe
@@ -40,8 +40,8 @@ def trace_recipe(recipe: Recipe) -> Trace:
     return _trace(model, recipe, batch)
 
 
-def _trace(model: MGM, recipe: Recipe, batch: list[Size]) -> Trace:
-    subject = MGMSubject(model)
+def _trace(model: SplicedModel, recipe: Recipe, batch: list[Size]) -> Trace:
+    subject = PlannedSubject(model)
     tracker = StorageTracker(subject.vocabulary)
     handles = watch_model(tracker, model)
     name = recipe.optimizer.implementation.removeprefix("paged-")

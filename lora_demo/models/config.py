@@ -7,7 +7,7 @@ cause is known, instead of surfacing as a shape error deep in the forward pass.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 Family = Literal["gemma", "llama"]
@@ -191,6 +191,20 @@ class MGMConfig:
         if set(geometry) != set(parts):
             raise ConfigError(f"{name}: the parts must be {sorted(parts)}, found {sorted(geometry)}")
         return cls(name=name, **{key: _part(kind, key, geometry[key], name) for key, kind in parts.items()})
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """A plain language model under the name of its preset; `splice` only says how rows are padded."""
+
+    name: str
+    llm: LLMConfig
+    splice: SpliceConfig = field(default_factory=SpliceConfig)
+
+    @property
+    def image_tokens(self) -> int:
+        """None: there are no images."""
+        return 0
 
 
 def _part(kind: type, key: str, values: Any, name: str) -> Any:

@@ -10,6 +10,7 @@ from lora_demo.models.config import (
     LLMConfig,
     MGMConfig,
     SpliceConfig,
+    TextConfig,
 )
 
 GEMMA_2B = LLMConfig(
@@ -108,6 +109,12 @@ def mgm_preset(name: str) -> MGMConfig:
     if not isinstance(config, MGMConfig):
         raise ConfigError(f"preset {name!r} is a language model without towers; use mgm-2b or mgm-nano")
     return config
+
+
+def model_preset(name: str) -> MGMConfig | TextConfig:
+    """What the preset with this name is built from: a vision-language model, or a language model alone."""
+    config = preset(name)
+    return config if isinstance(config, MGMConfig) else TextConfig(name, config)
 
 
 def language_model_of(config: MGMConfig | LLMConfig) -> LLMConfig:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +31,6 @@ from lora_demo.models.tensor_files import CheckpointError
 from lora_demo.results.store import write_atomically
 
 WEIGHTS = "model.safetensors"
-LAYER = re.compile(r"model\.layers\.(\d+)\.")
 
 
 @dataclass(frozen=True)
@@ -164,15 +162,15 @@ def _check_complete(model: MGM, catalogue: Catalogue) -> None:
 
 
 def _require_all_layers(model: MGM, catalogue: Catalogue) -> None:
-    """Fewer layers in the description than in the files is a description of another model, not a smaller one."""
+    """A whole layer more than the description has means that it describes another model, not a smaller one."""
     built = model.config.llm.num_hidden_layers
-    for key, stored in catalogue.stored.items():
-        layer = LAYER.match(key)
-        if layer and int(layer[1]) >= built:
-            raise CheckpointError(
-                f"{stored.file.path}: holds {key}, but the configuration says num_hidden_layers {built}; "
-                "take the configuration that belongs to these weights"
-            )
+    first = [names.released_from_ours(name) for name, _ in model.named_parameters() if ".layers.0." in name]
+    beyond = [key.replace("layers.0.", f"layers.{built}.") for key in first if key.startswith("model.layers.0.")]
+    if beyond and all(key in catalogue.stored for key in beyond):
+        raise CheckpointError(
+            f"{catalogue.stored[beyond[0]].file.path}: holds a layer {built}, model.layers.{built}.*, but the "
+            f"configuration says num_hidden_layers {built}; take the configuration that belongs to these weights"
+        )
 
 
 @torch.no_grad()

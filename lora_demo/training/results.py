@@ -14,7 +14,7 @@ from lora_demo.models.mgm import MGM
 from lora_demo.models.tensor_files import CheckpointError
 from lora_demo.results.store import write_atomically
 from lora_demo.training.engine import checkpoint, metrics
-from lora_demo.training.preparation.prepare import model_of
+from lora_demo.training.preparation.prepare import mgm_of
 from lora_demo.training.recipes.recipe import Recipe
 
 RECIPE, MODEL, ADAPTER, PROJECTORS = "recipe.json", "model", "adapter", "projectors.safetensors"
@@ -72,7 +72,7 @@ def load(folder: Path) -> MGM:
     recipe = recipe_of(folder)
     if recipe.method.name in WHOLE:
         return weights.load(folder / MODEL, dtype=getattr(torch, recipe.model.dtype))
-    model = model_of(recipe.model, recipe.seed)
+    model = mgm_of(recipe.model, recipe.seed)
     fingerprint.require_same(model, folder)
     load_adapter = peft_format.load if recipe.method.name in PEFT_METHODS else own_format.load
     load_adapter(model.language_model, folder / ADAPTER)

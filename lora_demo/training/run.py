@@ -24,7 +24,7 @@ from lora_demo.training.engine.stopped import TrainingStopped, out_of_memory_nam
 from lora_demo.training.loop import Loop, Outcome
 from lora_demo.training.preparation import preflight
 from lora_demo.training.preparation.cell_lesson import CellLesson
-from lora_demo.training.preparation.prepare import apply_method, model_of, sources_of
+from lora_demo.training.preparation.prepare import apply_method, mgm_of, sources_of
 from lora_demo.training.recipes import recipe_files
 from lora_demo.training.recipes.recipe import Recipe
 from lora_demo.training.recipes.recipe_files import RecipeError
@@ -148,7 +148,7 @@ def _starting_model(
         # What will be sharded is made on the host: a device then never holds all of it.
         device = "cpu" if sharded.active(accelerator) else accelerator.device
         with out_of_memory_named(lambda: "loading the model"):
-            return model_of(recipe.model, recipe.seed, device)
+            return mgm_of(recipe.model, recipe.seed, device)
     inner = folder / Path(recipe.before).stem
     saved = inner / results.MODEL
     if not (resume and (saved / weights.WEIGHTS).is_file()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -11,7 +12,7 @@ from lora_demo.__main__ import app
 from lora_demo.commands import measure as command
 from lora_demo.commands import measure_matrix
 from lora_demo.commands.measure import Request, command_line, recipe_of
-from lora_demo.models.presets import mgm_preset
+from lora_demo.models.presets import MGM_NANO, PRESETS, mgm_preset
 from lora_demo.results.record import Record
 from lora_demo.training import loop
 from lora_demo.training.preparation.synthetic import sizes
@@ -59,7 +60,7 @@ def test_a_record_holds_what_was_run_and_what_came_out(root):
         (("nano-lara",), "did you mean nano-lora"),
         (("nano-lora", "--as-gpu", "rtx4090"), "no CUDA GPU here"),
         (("mgm-2b-bitfit",), "has no biases"),
-        (("mgm-2b-lora-r16-all", "--set", "model.preset=gemma-2b"), "gemma-2b' is a language model without towers"),
+        (("mgm-2b-lora-r16-all", "--set", "model.preset=gemma-2b"), "gemma-2b is measured only"),
         (("mgm-2b-lora-r8-qv", "--length", "704", "--supervised", "128"), "take 127 or fewer, or a length of 705"),
         (("nano-lora", "--as-written", "--length", "100"), "--length: not with --as-written"),
         (("nano-lora", "--as-written", "--supervised", "0"), "--supervised: not with --as-written"),
@@ -201,6 +202,21 @@ def test_the_shipped_matrix_covers_what_is_asked_for():
     for recipe in ("mgm-2b-full-mixed", "mgm-2b-full-bf16-foreach", "mgm-2b-qlora", "mgm-2b-dora", "mgm-2b-adapter"):
         assert {one.as_gpu for one in found if one.recipe == recipe} == {None, "rtx4090"}
     assert {one.supervised for one in found} == {None, 64, 0}
+    for family in ("gemma-2b-", "nano-"):
+        assert {one.as_gpu for one in found if one.recipe.startswith(family)} == {None, "rtx4090"}
+
+
+def test_a_language_model_alone_is_measured_and_not_trained(root, monkeypatch):
+    small = replace(MGM_NANO.llm, num_hidden_layers=2)
+    monkeypatch.setitem(PRESETS, "gemma-2b", small)
+    done = measure("gemma-2b-lora-r16-all", "--steps", "2", "--length", "40", "--batch", "2", "--json")
+    assert done.exit_code == 0, done.output
+    record = json.loads(done.stdout)
+    assert len(record["samples"]["readings"]) == 2
+    assert record["samples"]["total"] > record["samples"]["trainable"] > 0
+    assert record["configuration"]["recipe"]["data"]["supervised"] == 39
+    refused = CLI.invoke(app, ["train", "gemma-2b-lora-r16-all", "--out", str(root / "run")])
+    assert (refused.exit_code, "for `lora-demo measure`; train mgm-2b" in refused.stderr) == (2, True)
 
 
 def test_a_wrong_recipe_in_a_matrix_stops_it_before_it_starts(root):

@@ -11,11 +11,14 @@ from typer.testing import CliRunner
 from lora_demo.__main__ import app
 from lora_demo.commands.measure import Request, recipe_of, record_of
 from lora_demo.memory.measured_runs import compare
+from lora_demo.memory.predict import Setting, predict
 from lora_demo.memory.recipe_trace import predict_recipe
 from lora_demo.results.record import Record, RecordError
 from lora_demo.results.units import GIB
 from lora_demo.training.measurement.measuring import Measured, Reading
+from lora_demo.training.recipes import recipe_files
 from lora_demo.training.recipes.recipe_files import RecipeError
+from tests.unchecked import unchecked
 
 CLI = CliRunner()
 REQUEST = Request("nano-lora-b", ("optimizer.implementation=fused",), length=100, batch=2)
@@ -76,3 +79,10 @@ def test_a_record_of_something_else_is_refused():
     own_data.configuration["recipe"]["data"] = {"kind": "nano"}
     with pytest.raises(RecipeError, match="traced are synthetic rows"):
         compare(own_data)
+
+
+def test_a_language_model_alone_is_predicted_as_the_predictor_has_it():
+    recipe = recipe_files.load("gemma-2b-lora-r16-all")
+    setting = Setting("gemma-2b", "lora:r=16,alpha=32,targets=all", length=1024, supervised=128, optimizer="fused")
+    ours, theirs = unchecked(predict_recipe, recipe), unchecked(predict, setting)
+    assert ours.peak_allocated == pytest.approx(theirs.peak_allocated, rel=2e-3)

@@ -245,4 +245,6 @@ def test_fewer_layers_than_the_files_hold(released):
     config = json.loads((released / "config.json").read_text())
     config["num_hidden_layers"] -= 1
     (released / "config.json").write_text(json.dumps(config))
-    assert re.search(r"holds model\.layers\.\d+\..*num_hidden_layers \d+; take the configuration", refusal(released))
+    assert re.search(
+        r"holds a layer \d+, model\.layers\.\d+\.\*.*num_hidden_layers \d+; take the configuration", refusal(released)
+    )

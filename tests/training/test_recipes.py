@@ -12,8 +12,8 @@ from lora_demo.training.recipes.recipe_files import RecipeError, load, merged
 
 FOLDER = importlib.resources.files("lora_demo.training").joinpath("recipes")
 FILES = sorted(file.name for file in FOLDER.iterdir() if file.name.endswith(".yaml"))
-INHERITED_ONLY = ["_mgm-2b.yaml", "_nano.yaml"]
-SHIPPED = {"mgm-2b": 35, "nano": 19}
+INHERITED_ONLY = ["_gemma-2b.yaml", "_mgm-2b.yaml", "_nano.yaml"]
+SHIPPED = {"gemma-2b": 2, "mgm-2b": 35, "nano": 19}
 
 
 def test_every_file_is_a_recipe_and_none_is_skipped():
@@ -51,6 +51,7 @@ MISTAKES = {
     "method.targets=[vision_tower.layers.0]": r"names a vision tower",
     "micro_batch=64": r"larger than batch",
     "model.preset=mgm-3b": r"preset 'mgm-3b' does not exist",
+    "model={preset: gemma-2b, weights: random}": r"gemma-2b is measured only: take data kind synthetic",
     "model.preset=mgm-2b": r"no weights of mgm-2b are shipped",
     "evaluation.patience=2": r"set evaluation\.every",
     "before=nano-towers": r"would replace the model of 'nano-towers'",

@@ -20,7 +20,7 @@ from lora_demo.memory.formula.closed_form import ALL, COUNTED, Dimensions, Reque
 from lora_demo.memory.formula.labels import DECODER_LAYER, LabelledTracker
 from lora_demo.memory.formula.points import PHASES, Variant, point_of
 from lora_demo.memory.predict import Setting, trace_subject
-from lora_demo.memory.subjects.subject import MGMSubject
+from lora_demo.memory.subjects.subject import PlannedSubject
 from lora_demo.models.config import MGMConfig
 from lora_demo.models.mgm import MGM
 
@@ -71,7 +71,7 @@ def _added(name: str, points: dict[str, Any], config: MGMConfig, model: Dimensio
 def _step(variant: Variant, config: MGMConfig, length: int) -> LabelledTracker:
     few = replace(config, llm=replace(config.llm, num_hidden_layers=LAYERS))
     with torch.device("meta"):
-        subject = MGMSubject(MGM(few).to(torch.bfloat16))
+        subject = PlannedSubject(MGM(few).to(torch.bfloat16))
     method = "full" if variant.method == "full" else f"lora:r={RANK},targets=all"
     setting = Setting(
         model="",

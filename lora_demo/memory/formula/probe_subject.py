@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from lora_demo.memory.formula import symbols
-from lora_demo.memory.subjects.subject import MGMSubject, Size, Subject, TextSubject
+from lora_demo.memory.subjects.subject import PlannedSubject, Size, Subject, TextSubject
 from lora_demo.models.llm import build_llm
 from lora_demo.models.mgm import MGM
 from lora_demo.models.presets import MGM_NANO
@@ -24,7 +24,7 @@ IGNORED, WORD = -100, 7
 class WithoutPicture:
     """MGM on rows of text: what the pictures add is constant per picture and measured elsewhere."""
 
-    def __init__(self, subject: MGMSubject) -> None:
+    def __init__(self, subject: PlannedSubject) -> None:
         self._subject = subject
         self.vocabulary = subject.vocabulary
 
@@ -55,4 +55,4 @@ def probe_subject(family: str, layers: int, *, tied: bool) -> Subject:
         if family != "gemma":
             return TextSubject(cast(nn.Module, build_llm(config)).to(torch.bfloat16).train())
         splice = replace(MGM_NANO.splice, max_length=symbols.LENGTH)
-        return WithoutPicture(MGMSubject(MGM(replace(MGM_NANO, llm=config, splice=splice)).to(torch.bfloat16)))
+        return WithoutPicture(PlannedSubject(MGM(replace(MGM_NANO, llm=config, splice=splice)).to(torch.bfloat16)))

@@ -17,7 +17,7 @@ from lora_demo.memory.subjects.errors import BuildError
 from lora_demo.memory.subjects.model_folder import from_folder
 from lora_demo.memory.subjects.peft_adapter import with_peft
 from lora_demo.memory.subjects.quantised_base import BaseName, quantise_base
-from lora_demo.memory.subjects.subject import MGMSubject, Subject, TextSubject
+from lora_demo.memory.subjects.subject import PlannedSubject, Subject, TextSubject
 from lora_demo.methods import registry, surgery
 from lora_demo.methods.full import apply_full
 from lora_demo.models.config import MGMConfig
@@ -40,7 +40,7 @@ def _subject(model: str, dtype: torch.dtype) -> Subject:
     if model in PRESETS:
         config = PRESETS[model]
         if isinstance(config, MGMConfig):
-            return MGMSubject(MGM(config).to(dtype))
+            return PlannedSubject(MGM(config).to(dtype))
         return TextSubject(_in_training(build_llm(config), dtype))
     return TextSubject(_in_training(_from_folder(model), dtype))
 

@@ -12,7 +12,7 @@ from lora_demo.memory.subjects.peft_inputs import acts_on_the_prompt, task_input
 from lora_demo.models.chunked_loss import chunked_next_token_loss, headless
 from lora_demo.models.config import MGMConfig
 from lora_demo.models.loss import as_index, gather_positions, next_token_loss
-from lora_demo.models.mgm import MGM
+from lora_demo.models.spliced import SplicedModel
 from lora_demo.training.step import MicroBatch
 
 IGNORED = -100
@@ -127,12 +127,15 @@ class TextSubject:
         return MicroBatch({"input_ids": ids, "places": places}, terms=len(places))
 
 
-class MGMSubject:
-    """MGM on the meta device; each row is bos, one image, text, of which the last positions are the answer."""
+class PlannedSubject:
+    """A model that is trained through a plan, on the meta device: MGM, or a language model alone.
 
-    def __init__(self, model: MGM) -> None:
+    Each row is bos, one image where the model sees, text, of which the last positions are the answer.
+    """
+
+    def __init__(self, model: SplicedModel) -> None:
         self.model = model
-        self.config: MGMConfig = model.config
+        self.config = model.config
         self.vocabulary = model.config.llm.vocab_size
 
     @property
@@ -150,13 +153,17 @@ class MGMSubject:
                 f"{self.config.image_tokens + 3}"
             )
         count = _supervised(size, text - 1)
-        row = [2, IMAGE] + [WORD] * (text - 1)
+        sees = isinstance(self.config, MGMConfig)
+        row = [2, *([IMAGE] if sees else [])] + [WORD] * (text - 1)
         labels = [IGNORED] * (len(row) - count) + [WORD] * count
         ids = torch.tensor([row] * size.batch)
-        plan = self.model.plan(ids, torch.ones_like(ids), torch.tensor([labels] * size.batch), images=size.batch)
+        images = size.batch if sees else None
+        plan = self.model.plan(ids, torch.ones_like(ids), torch.tensor([labels] * size.batch), images=images)
         return MicroBatch({**self._pictures(size.batch), "input_ids": ids.to("meta"), "plan": plan}, size.batch * count)
 
     def _pictures(self, batch: int) -> dict[str, Tensor]:
+        if not isinstance(self.config, MGMConfig):
+            return {}
         dtype = next(self.model.parameters()).dtype
         small, large = self.config.clip.image_size, self.config.aux.image_size
         return {

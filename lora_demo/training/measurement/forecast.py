@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lora_demo.models.mgm import MGM
+from lora_demo.models.config import MGMConfig
 from lora_demo.models.splice import Plan
+from lora_demo.models.spliced import SplicedModel
 from lora_demo.models.wide_products import has_bfloat16_units
 from lora_demo.results.units import MIB
 from lora_demo.training.engine.optimizers import EIGHT_BIT
@@ -45,7 +46,7 @@ class Forecast:
     peak: int
 
 
-def forecast(model: MGM, recipe: Recipe) -> Forecast:
+def forecast(model: SplicedModel, recipe: Recipe) -> Forecast:
     """`model` on the meta device, with its method, as `preflight.check` returns it."""
     rows = min(recipe.micro_batch or recipe.batch, recipe.batch)
     operations, kept = _count(model, recipe, rows)
@@ -72,7 +73,7 @@ def operations_per_second(*, bfloat16: bool = False) -> float:
     return 2 * ROWS * WIDTH * WIDTH / min(times)
 
 
-def _count(model: MGM, recipe: Recipe, rows: int) -> tuple[float, int]:
+def _count(model: SplicedModel, recipe: Recipe, rows: int) -> tuple[float, int]:
     """Operations of forward and backward over `rows` rows, and the bytes that the forward keeps for the backward."""
     inputs, terms = _paper_rows(model, recipe, rows)
     kept: dict[int, Tensor] = {}
@@ -95,22 +96,26 @@ def _count(model: MGM, recipe: Recipe, rows: int) -> tuple[float, int]:
     return float(counter.get_total_flops()), held
 
 
-def _paper_rows(model: MGM, recipe: Recipe, rows: int) -> tuple[dict[str, Any], int]:
+def _paper_rows(model: SplicedModel, recipe: Recipe, rows: int) -> tuple[dict[str, Any], int]:
     config = model.config
     words, answered = WORDS, ANSWERED
     if isinstance(recipe.data, SyntheticData):
         words = recipe.data.length - config.image_tokens
         answered = min(recipe.data.supervised or words, words - 1)
-    row = [2, config.splice.image_token_index] + [7] * (words - 1)
+    sees = isinstance(config, MGMConfig)
+    row = [2, *([config.splice.image_token_index] if sees else [])] + [7] * (words - 1)
     labels = [config.splice.ignore_index] * (len(row) - answered) + [7] * answered
     ids = torch.tensor([row] * rows)
-    plan: Plan = model.plan(ids, torch.ones_like(ids), torch.tensor([labels] * rows), images=rows)
+    plan: Plan = model.plan(ids, torch.ones_like(ids), torch.tensor([labels] * rows), images=rows if sees else None)
+    text = {"input_ids": ids.to("meta"), "plan": plan}
+    if not isinstance(config, MGMConfig):
+        return text, rows * answered
     dtype = next(model.parameters()).dtype
     pictures = {
         name: torch.empty((rows, 3, side, side), dtype=dtype, device="meta")
         for name, side in (("images", config.clip.image_size), ("images_aux", config.aux.image_size))
     }
-    return {**pictures, "input_ids": ids.to("meta"), "plan": plan}, rows * answered
+    return {**pictures, **text}, rows * answered
 
 
 def _with_states(parameter: Tensor, recipe: Recipe) -> int:

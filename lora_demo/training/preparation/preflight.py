@@ -14,9 +14,10 @@ import torch
 from lora_demo.data.items import DataError
 from lora_demo.data.json_index import BrokenFile
 from lora_demo.data.tokenizer import TokenizerError
-from lora_demo.models.config import MGMConfig
-from lora_demo.models.mgm import MGM
-from lora_demo.models.presets import mgm_preset
+from lora_demo.models.build import build_model
+from lora_demo.models.config import MGMConfig, TextConfig
+from lora_demo.models.presets import model_preset
+from lora_demo.models.spliced import SplicedModel
 from lora_demo.models.tensor_files import CheckpointError
 from lora_demo.training.engine.optimizers import EIGHT_BIT, require
 from lora_demo.training.preparation.folder_data import check_folder
@@ -38,7 +39,7 @@ def check(
     processes: int = 1,
     sharded: bool = False,
     say: Say = lambda line: None,
-) -> MGM:
+) -> SplicedModel:
     """The model as it will be trained, on the meta device. Raises what is wrong with recipe, weights, data or machine.
 
     RecipeError, CheckpointError, ConfigError, TokenizerError, DataError, MethodError, OptimizerUnavailable: all before
@@ -61,16 +62,16 @@ def check(
         _check_data(recipe, config, rank, processes, say)
     except (CheckpointError, TokenizerError, DataError, BrokenFile):
         # What the method refuses it refuses with any weights and rows: nobody ought to fetch them to learn it.
-        _on_paper(recipe, mgm_preset(recipe.model.preset))
+        _on_paper(recipe, model_preset(recipe.model.preset))
         raise
     return _on_paper(recipe, config)
 
 
-def _on_paper(recipe: Recipe, config: MGMConfig) -> MGM:
+def _on_paper(recipe: Recipe, config: MGMConfig | TextConfig) -> SplicedModel:
     """The model with its method, without memory. bitsandbytes packs on a device only; our packing has its shape."""
     part = recipe.model.model_copy(update={"nf4": "own"}) if recipe.model.nf4 else recipe.model
     with torch.device("meta"):
-        model = as_asked(MGM(config).to(getattr(torch, recipe.model.dtype)), part)
+        model = as_asked(build_model(config).to(getattr(torch, recipe.model.dtype)), part)
         apply_method(model, recipe)
     return model
 
@@ -89,8 +90,8 @@ def _require_shardable(recipe: Recipe) -> None:
         raise RecipeError(f"recipe {recipe.name}: {words}")
 
 
-def _check_data(recipe: Recipe, config: MGMConfig, rank: int, processes: int, say: Say) -> None:
-    if isinstance(recipe.data, FolderData):
+def _check_data(recipe: Recipe, config: MGMConfig | TextConfig, rank: int, processes: int, say: Say) -> None:
+    if isinstance(recipe.data, FolderData) and isinstance(config, MGMConfig):
         check_folder(recipe, recipe.data, config, rank=rank, processes=processes, say=say)
     if isinstance(recipe.data, SyntheticData):
         sizes(recipe.data, config)

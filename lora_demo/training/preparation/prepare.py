@@ -18,11 +18,13 @@ from lora_demo.data.views import ViewMaker
 from lora_demo.methods import registry, surgery
 from lora_demo.methods.full import apply_full
 from lora_demo.models import shipped, weights
-from lora_demo.models.config import MGMConfig
+from lora_demo.models.build import build_model
+from lora_demo.models.config import MGMConfig, TextConfig
 from lora_demo.models.materialise import materialise, randomise
 from lora_demo.models.mgm import MGM
-from lora_demo.models.presets import mgm_preset
+from lora_demo.models.presets import PRESETS, mgm_preset, model_preset
 from lora_demo.models.projectors import PROJECTORS
+from lora_demo.models.spliced import SplicedModel
 from lora_demo.models.tensor_files import CheckpointError
 from lora_demo.training.preparation.cell_lesson import CellLesson
 from lora_demo.training.preparation.feature_files import CachedSource, FeatureFiles
@@ -34,6 +36,7 @@ from lora_demo.training.preparation.sources import CellSource, FolderSource, Nan
 from lora_demo.training.preparation.synthetic import SyntheticSource
 from lora_demo.training.recipes.recipe import ModelPart, Recipe
 from lora_demo.training.recipes.recipe_data import CellData, DataPart, FolderData, NanoData, SyntheticData
+from lora_demo.training.recipes.recipe_files import RecipeError
 
 VALIDATION_IMAGES = 250
 VALIDATION_QUESTIONS = 4
@@ -41,22 +44,36 @@ VALIDATION_SEED = 0
 FEWEST_IN_LESSON = 7
 
 
-def model_of(part: ModelPart, seed: int, device: torch.device | str = "cpu") -> MGM:
+def model_of(part: ModelPart, seed: int, device: torch.device | str = "cpu") -> SplicedModel:
     """The recipe's model, as it is before any method; random weights of a large model are made on `device`."""
     return as_asked(_weighted(part, seed, device), part)
 
 
-def config_of(part: ModelPart) -> MGMConfig:
+def require_images(part: ModelPart) -> None:
+    """Raise RecipeError for a language model alone, which is measured and not trained."""
+    if not isinstance(PRESETS[part.preset], MGMConfig):
+        raise RecipeError(f"{part.preset} is a language model alone, for `lora-demo measure`; train mgm-2b or mgm-nano")
+
+
+def mgm_of(part: ModelPart, seed: int, device: torch.device | str = "cpu") -> MGM:
+    """`model_of` for what needs images. Raises RecipeError, before any weight, for a language model alone."""
+    require_images(part)
+    model = model_of(part, seed, device)
+    assert isinstance(model, MGM)
+    return model
+
+
+def config_of(part: ModelPart) -> MGMConfig | TextConfig:
     """The configuration of the recipe's model; of a folder only headers are read. Raises CheckpointError."""
     if part.weights in ("random", "shipped"):
-        return mgm_preset(part.preset)
+        return model_preset(part.preset)
     try:
         return weights.inspect(part.weights)
     except CheckpointError as error:
         raise CheckpointError(f"{error}\nmodel.weights names the checkpoint folder; `random` needs none") from error
 
 
-def as_asked(model: MGM, part: ModelPart) -> MGM:
+def as_asked(model: SplicedModel, part: ModelPart) -> SplicedModel:
     """The model with what the recipe adds to a checkpoint's layers: biases, packing."""
     if part.attention_bias:
         attention_biases(model.language_model)
@@ -66,7 +83,7 @@ def as_asked(model: MGM, part: ModelPart) -> MGM:
     return model
 
 
-def _weighted(part: ModelPart, seed: int, device: torch.device | str) -> MGM:
+def _weighted(part: ModelPart, seed: int, device: torch.device | str) -> SplicedModel:
     dtype = getattr(torch, part.dtype)
     if part.weights == "shipped":
         return shipped.load_nano(dtype)
@@ -78,22 +95,23 @@ def _weighted(part: ModelPart, seed: int, device: torch.device | str) -> MGM:
         fresh_model(model)
         return model.to(dtype).eval()
     with torch.device("meta"):
-        model = MGM(mgm_preset(part.preset))
+        model = build_model(model_preset(part.preset))
     materialise(model, dtype=dtype, device=device)
     randomise(model, seed=seed)
     return model.eval()
 
 
-def apply_method(model: MGM, recipe: Recipe) -> nn.Module:
+def apply_method(model: SplicedModel, recipe: Recipe) -> nn.Module:
     """Put the method on the language model and freeze the rest; the module that is trained."""
     method = recipe.method
     if method.name == "towers":
+        assert isinstance(model, MGM)
         model.requires_grad_(False)
         return CellLesson(model)
     takes_dtype = "dtype" in inspect.signature(registry.METHODS[method.name].apply).parameters
     dtype = {"dtype": getattr(torch, method.dtype)} if takes_dtype else {}
     registry.apply(model.language_model, method.name, **method.settings, **dtype)
-    if method.projectors or method.name == "full":
+    if isinstance(model, MGM) and (method.projectors or method.name == "full"):
         for name in PROJECTORS:
             apply_full(model.get_submodule(name))
     surgery.freeze(model)
@@ -101,16 +119,17 @@ def apply_method(model: MGM, recipe: Recipe) -> nn.Module:
     return model
 
 
-def save_memory(model: MGM, recipe: Recipe) -> None:
+def save_memory(model: SplicedModel, recipe: Recipe) -> None:
     """Turn on the recipe's memory savers that live in the model; the others are arguments of its call."""
-    model.mining = recipe.mining
+    if isinstance(model, MGM):
+        model.mining = recipe.mining
     if recipe.checkpointing:
         recompute_layers(model.language_model)
     if recipe.feedforward_tile is not None:
         tile_feedforward(model.language_model, recipe.feedforward_tile)
 
 
-def sources_of(recipe: Recipe, model: MGM) -> tuple[Source, Source | None]:
+def sources_of(recipe: Recipe, model: SplicedModel) -> tuple[Source, Source | None]:
     """(training rows, validation rows) of the recipe."""
     return _BUILDERS[type(recipe.data)](recipe.data, recipe, model)
 
@@ -181,7 +200,7 @@ def _folder(data: FolderData, recipe: Recipe, model: MGM) -> tuple[Source, Sourc
     return source(data.file), source(data.evaluation_file) if data.evaluation_file else None
 
 
-def _synthetic(data: SyntheticData, recipe: Recipe, model: MGM) -> tuple[Source, None]:
+def _synthetic(data: SyntheticData, recipe: Recipe, model: SplicedModel) -> tuple[Source, None]:
     return SyntheticSource(data, model.config), None
 
 

@@ -169,7 +169,8 @@ def micro_batch(inputs: Mapping[str, Any], model: Any, device: torch.device | st
     if "cells" in inputs:
         return MicroBatch(moved, terms=inputs["cells"].numel())
     shared = moved.pop("shared", None)
-    plan = model.plan(inputs["input_ids"], inputs["attention_mask"], inputs["labels"], images=len(inputs["input_ids"]))
+    images = len(inputs["input_ids"]) if isinstance(model, MGM) else None
+    plan = model.plan(inputs["input_ids"], inputs["attention_mask"], inputs["labels"], images=images)
     plan = plan if shared is None else share_images(plan, shared)
     return MicroBatch({**moved, "plan": plan}, terms=len(plan.supervised), tokens=sum(map(sum, plan.mask)))
 

@@ -1,4 +1,4 @@
-"""Rows of random words around one random picture: what is measured when no data is at hand.
+"""Rows of random words, around one random picture where the model sees: what is measured when no data is at hand.
 
 Memory and speed depend on sizes, not on values; a loss on random words says nothing and is not meant to.
 """
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from lora_demo.data.items import DataError
-from lora_demo.models.config import MGMConfig
+from lora_demo.models.config import MGMConfig, TextConfig
 from lora_demo.training.recipes.recipe_data import SyntheticData
 
 FEWEST_TEXT = 3
@@ -19,10 +19,12 @@ FEWEST_TEXT = 3
 
 
 class SyntheticSource:
-    """Every row: bos, one picture, words; the last `supervised` of them are the answer. A row is a function of its
-    number and the seed."""
+    """Every row: bos, one picture if the model sees, words; the last `supervised` of them are the answer.
 
-    def __init__(self, data: SyntheticData, config: MGMConfig) -> None:
+    A row is a function of its number and the seed.
+    """
+
+    def __init__(self, data: SyntheticData, config: MGMConfig | TextConfig) -> None:
         self.data, self.config = data, config
         self.words, self.answer = sizes(data, config)
 
@@ -44,24 +46,28 @@ class SyntheticSource:
         generator = torch.Generator().manual_seed(self.data.seed * 1_000_003 + index)
         llm, splice = self.config.llm, self.config.splice
         words = torch.randint(3, llm.vocab_size, (self.words,), generator=generator)
-        ids = torch.cat([torch.tensor([llm.bos_token_id, splice.image_token_index]), words])
+        picture = [splice.image_token_index] if isinstance(self.config, MGMConfig) else []
+        ids = torch.cat([torch.tensor([llm.bos_token_id, *picture]), words])
         labels = torch.full_like(ids, splice.ignore_index)
         labels[-self.answer :] = ids[-self.answer :]
+        text = {"input_ids": ids, "labels": labels}
+        if not isinstance(self.config, MGMConfig):
+            return text
         small, large = self.config.clip.image_size, self.config.aux.image_size
         return {
-            "input_ids": ids,
-            "labels": labels,
+            **text,
             "images": torch.randn(3, small, small, generator=generator),
             "images_aux": torch.randn(3, large, large, generator=generator),
         }
 
 
-def sizes(data: SyntheticData, config: MGMConfig) -> tuple[int, int]:
+def sizes(data: SyntheticData, config: MGMConfig | TextConfig) -> tuple[int, int]:
     """(words after bos and picture, supervised ones). Raises DataError for a length that cannot be."""
-    longest, fewest = config.splice.max_length, config.image_tokens + FEWEST_TEXT
-    if data.length < fewest or (longest is not None and data.length > longest):
+    longest = config.splice.max_length or config.llm.max_position_embeddings
+    fewest = config.image_tokens + FEWEST_TEXT
+    if not fewest <= data.length <= longest:
         raise DataError(
-            f"data.length {data.length}: {config.name} takes {fewest} to {longest or 'any number of'} positions, "
+            f"data.length {data.length}: {config.name} takes {fewest} to {longest} positions, "
             f"its {config.image_tokens} image tokens included"
         )
     words = _words(data.length, config)
@@ -74,7 +80,7 @@ def sizes(data: SyntheticData, config: MGMConfig) -> tuple[int, int]:
     return words, answer
 
 
-def fitting(supervised: int | None, length: int, config: MGMConfig) -> int | None:
+def fitting(supervised: int | None, length: int, config: MGMConfig | TextConfig) -> int | None:
     """As many supervised positions as a row of this length has words, `supervised` at most.
 
     None stays every word, and is what comes of a length without any words, which `sizes` refuses.
@@ -83,6 +89,6 @@ def fitting(supervised: int | None, length: int, config: MGMConfig) -> int | Non
     return None if supervised is None or words < 1 else min(supervised, words)
 
 
-def _words(length: int, config: MGMConfig) -> int:
+def _words(length: int, config: MGMConfig | TextConfig) -> int:
     """Positions of a row after bos and picture."""
     return length - config.image_tokens - 1

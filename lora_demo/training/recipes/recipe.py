@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, field_validato
 from lora_demo.methods.errors import MethodError
 from lora_demo.methods.registry import METHODS
 from lora_demo.models.chunked_loss import Kernel, has_torch_kernel
+from lora_demo.models.config import LLMConfig
 from lora_demo.models.presets import PRESETS
 from lora_demo.models.towers import TOWERS
 from lora_demo.training.engine.adaptive_rank import AdaptiveRankPart
@@ -26,6 +27,7 @@ from lora_demo.training.recipes.recipe_data import (
     NanoData,
     Part,
     Seed,
+    SyntheticData,
 )
 
 Dtype = Literal["float32", "bfloat16"]
@@ -225,12 +227,21 @@ class Recipe(Part):
             yield "method towers and data kind cells belong together: use both or neither"
         if self.before is not None and self.model.weights != "random":
             yield f"weights {self.model.weights!r} would replace the model of {self.before!r}; set them to random"
-        if isinstance(self.data, NanoData | CellData) and self.model.preset != "mgm-nano":
+        if isinstance(PRESETS[self.model.preset], LLMConfig):
+            yield from self._without_images()
+        elif isinstance(self.data, NanoData | CellData) and self.model.preset != "mgm-nano":
             yield f"nano pictures fit mgm-nano, not {self.model.preset}; use data kind folder"
         if self.cache_features and not isinstance(self.data, NanoData | FolderData):
             yield f"cache_features works on nano and folder data, not on {self.data.kind!r}; set it to false"
         if self.cache_features and isinstance(self.data, FolderData) and self.data.features is None:
             yield "cache_features keeps the features of folder data on disk: name a folder in data.features"
+
+    def _without_images(self) -> Iterator[str]:
+        name = self.model.preset
+        if not isinstance(self.data, SyntheticData) or self.model.weights != "random":
+            yield f"{name} is measured only: take data kind synthetic and weights random, or preset mgm-2b to train"
+        if self.method.projectors:
+            yield f"{name} sees no images and has no projectors; set method.projectors to false"
 
     def _in_method(self) -> Iterator[str]:
         name = self.method.name
