@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib import resources
 
 import pytest
 from typer.testing import CliRunner
@@ -21,6 +22,8 @@ from lora_demo.training.recipes.recipe_files import RecipeError
 from lora_demo.training.step import NonFiniteLoss
 
 CLI = CliRunner()
+SHIPPED = ("mgm-2b-short", "mgm-2b")
+MATRICES = [path.name for path in resources.files("lora_demo.training.measurement").joinpath("matrices").iterdir()]
 
 
 @pytest.fixture
@@ -204,6 +207,13 @@ def test_the_shipped_matrix_covers_what_is_asked_for():
     assert {one.supervised for one in found} == {None, 64, 0}
     for family in ("gemma-2b-", "nano-"):
         assert {one.as_gpu for one in found if one.recipe.startswith(family)} == {None, "rtx4090"}
+
+
+def test_the_short_matrix_is_a_part_of_the_long_one():
+    short, long = ({one.name for one in measure_matrix.requests(measure_matrix.load(name))} for name in SHIPPED)
+    assert short < long
+    assert 40 < len(short) < 60
+    assert {name.removesuffix(".yaml") for name in MATRICES} == set(SHIPPED)
 
 
 def test_a_language_model_alone_is_measured_and_not_trained(root, monkeypatch):

@@ -38,7 +38,7 @@ MORE = {
 """What makes a command of the page small enough for here."""
 IN_SMALL = {
     "mgm-2b-lora-24gb --length 2048": "nano-lora --length 200",
-    "--matrix mgm-2b": "--matrix small.yaml",
+    "--matrix mgm-2b-short": "--matrix small.yaml",
 }
 """`measure` wants the full-size model; here it is the same command with a recipe of the small one."""
 SMALL_MATRIX = "about: One measurement.\nsteps: 1\ngroups: {one: {recipes: [nano-lora]}}\n"
