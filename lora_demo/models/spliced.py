@@ -87,10 +87,10 @@ class SplicedModel(nn.Module):
         embeds: Float[Tensor, "batch length hidden"],
         plan: Plan,
         *,
-        supervised_only: bool,
-        denominator: float | int | Tensor | None,
-        loss_chunk: int | None,
-        loss_kernel: Kernel,
+        supervised_only: bool = False,
+        denominator: float | int | Tensor | None = None,
+        loss_chunk: int | None = None,
+        loss_kernel: Kernel = "own",
     ) -> SplicedOutput:
         """Logits, and with labels in the plan the loss; options as for `MGM.forward`."""
         if plan.labels is None:

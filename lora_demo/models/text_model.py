@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from jaxtyping import Int
 from torch import Tensor
 
-from lora_demo.models.chunked_loss import Kernel
 from lora_demo.models.config import TextConfig
 from lora_demo.models.splice import Plan
 from lora_demo.models.spliced import SplicedModel, SplicedOutput
@@ -24,18 +25,8 @@ class TextModel(SplicedModel):
         labels: Tensor | None = None,
         *,
         plan: Plan | None = None,
-        supervised_only: bool = False,
-        denominator: float | int | Tensor | None = None,
-        loss_chunk: int | None = None,
-        loss_kernel: Kernel = "own",
+        **form: Any,
     ) -> SplicedOutput:
-        """Logits, and with labels the loss; arguments as for `MGM.forward`."""
+        """Logits, and with labels the loss; `form` says how it is formed, as in `MGM.forward`."""
         plan = plan or self.plan(input_ids, attention_mask, labels)
-        return self.answer(
-            self.embed(input_ids, plan, None),
-            plan,
-            supervised_only=supervised_only,
-            denominator=denominator,
-            loss_chunk=loss_chunk,
-            loss_kernel=loss_kernel,
-        )
+        return self.answer(self.embed(input_ids, plan, None), plan, **form)

@@ -87,19 +87,11 @@ class Bar:
         self._progress.console.print(remark, markup=False, highlight=False, soft_wrap=True)
 
 
-class Lines:
+class Lines(Quiet):
     """A line now and then on `console`, for log files: at the first step, then every `pause` seconds, and remarks."""
 
     def __init__(self, console: Console, pause: float = 30.0) -> None:
         self._console, self._pause = console, pause
-
-    def __enter__(self) -> Lines:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
 
     def start(self, name: str, done: int, total: int) -> None:
         self._name, self._first, self._total = name, done, total
