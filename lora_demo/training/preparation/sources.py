@@ -150,10 +150,11 @@ class SharedPictures:
 
 
 def seen(data: NanoSet, model: MGM, *, chunk: int = 128) -> SeenSource:
-    """Run the towers over every picture of the set, `chunk` at a time."""
+    """Run the towers over every picture of the set, `chunk` at a time, where they are; the features lie on the host."""
     parts = []
     for start in range(0, data.pictures, chunk):
-        parts.append(model.see(*data.views(range(start, min(start + chunk, data.pictures)))))
+        small, large = data.views(range(start, min(start + chunk, data.pictures)))
+        parts.append(on_device(model.see(small.to(model.device), large.to(model.device)), "cpu"))
     stages = tuple(torch.cat(maps) for maps in zip(*(part.stages for part in parts), strict=True))
     return SeenSource(data, TowerFeatures(torch.cat([part.query for part in parts]), stages))
 
