@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from lora_demo.results.json_file import NoObject, read_object
 from lora_demo.results.store import write_atomically
 
 MEASURED_WITH = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "numpy")
@@ -40,8 +41,11 @@ class Record:
     @classmethod
     def load(cls, path: Path) -> Record:
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, TypeError, json.JSONDecodeError) as error:
+            return cls(**read_object(path))
+        except NoObject as error:
+            reason = str(error).removeprefix(f"{path}: ")
+            raise RecordError(f"{path}: not a record: {reason}") from error
+        except TypeError as error:
             raise RecordError(f"{path}: not a record: {error}") from error
 
 

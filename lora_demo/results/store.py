@@ -24,7 +24,8 @@ def load(path: Path) -> dict[str, Figure]:
         if not isinstance(entries, dict):
             raise FigureError("the top level must be an object: name -> figure")
         return {name: Figure.from_json(name, entry) for name, entry in entries.items()}
-    except (json.JSONDecodeError, FigureError, UnicodeDecodeError, AttributeError) as error:
+    except (ValueError, RecursionError, AttributeError) as error:
+        # ValueError: no JSON, no text, no figure, or a number of more digits than Python reads.
         raise BrokenStore(
             f"{path}: {error}. Nothing was changed. Recover the last committed file with "
             f"`git checkout -- {path.name}` in its folder, or delete it and run `lora-demo figures`."
