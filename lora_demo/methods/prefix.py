@@ -44,6 +44,8 @@ class Prefix(AdapterModule):
         super().__init__()
         if count < 1:
             raise MethodError(f"count={count}: a prefix needs at least one virtual token")
+        if hidden is not None and hidden < 1:
+            raise MethodError(f"hidden={hidden}: the network needs at least one unit; leave it out to train the prefix")
         self.count, self.layers, self.kv_heads, self.head_dim = count, layers, kv_heads, head_dim
         kv_width, place = kv_heads * head_dim, {"device": device, "dtype": dtype}
         every_layer = 2 * layers * kv_width

@@ -51,13 +51,14 @@ METHODS: dict[str, Method] = {
 }
 
 
-def apply(model: nn.Module, name: str, **settings: Any) -> list[str]:
+def apply(model: nn.Module, name: str, /, **settings: Any) -> list[str]:
     """Apply the method of that name; raises MethodError for an unknown name or setting, with the ones there are."""
     if name not in METHODS:
         raise MethodError(f"no method {name!r}; there are: {', '.join(METHODS)}")
     parameters = list(inspect.signature(METHODS[name].apply).parameters.values())[1:]
-    if unknown := sorted(set(settings) - {parameter.name for parameter in parameters}):
-        raise MethodError(f"{name} has no setting {unknown[0]!r}; it has: {', '.join(p.name for p in parameters)}")
+    known = [parameter.name for parameter in parameters]
+    if unknown := [setting for setting in settings if setting not in known]:
+        raise MethodError(f"{name} has no setting {unknown[0]!r}; it has: {', '.join(known) or 'none'}")
     missing = [p.name for p in parameters if p.default is p.empty and p.name not in settings]
     if missing:
         raise MethodError(f"{name} needs the setting {missing[0]!r}, e.g. {name}:{missing[0]}=…")

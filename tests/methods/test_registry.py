@@ -34,6 +34,9 @@ def test_parse_refuses(text):
         ("lorra", {}, "no method 'lorra'; there are: full, lora"),
         ("lora", {"rank": 8}, "no setting 'rank'; it has: targets, r, alpha"),
         ("lora", {"targets": "all", "alpha": 1}, "needs the setting 'r'"),
+        ("lora", {"model": 3}, "no setting 'model'"),
+        ("full", {"r": 3, "alpha": 3}, "no setting 'r'; it has: none"),
+        ("prefix", {"count": 2, "hidden": 0}, "hidden=0: the network needs at least one unit"),
     ],
 )
 def test_apply_refuses(tiny, name, settings, message):
