@@ -7,7 +7,7 @@ import torch
 from lora_demo.memory.cards import CARDS, Card
 from lora_demo.memory.formula.decoder_config import decoder
 from lora_demo.memory.plan import Proposal, proposals
-from lora_demo.models.presets import model_preset
+from lora_demo.models.presets import longest_row, model_preset
 from lora_demo.results.units import GIB, MIB
 from lora_demo.training.recipes.recipe import UNPACKED_ONLY, Recipe
 from lora_demo.training.recipes.recipe_data import SyntheticData
@@ -66,7 +66,8 @@ def card_at_hand() -> Card | None:
 def _proposals(recipe: Recipe, device: Card) -> list[Proposal] | None:
     length, supervised = _sizes(recipe)
     try:
-        return proposals(decoder(recipe.model.preset), device, length, min(supervised, length - 1))
+        preset = recipe.model.preset
+        return proposals(decoder(preset), device, length, min(supervised, length - 1), longest_row(preset))
     except ValueError:
         # A model or size that the formula does not know: advice must not take the place of the message it goes with.
         return None

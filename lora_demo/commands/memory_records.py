@@ -15,10 +15,18 @@ memory_app = typer.Typer(help="Records and coefficients behind the memory pages.
 
 @memory_app.command("closed-form")
 def closed_form(only: Annotated[str, typer.Argument(help="Start of the variants to read.")] = "") -> None:
-    """Read the closed form off traced steps and write lora_demo/memory/formula/closed_form.json (minutes)."""
+    """Read the closed form off traced steps and write lora_demo/memory/formula/closed_form.json (minutes).
+
+    Exit 2: no variant begins so; nothing is written.
+    """
+    from lora_demo.memory.formula.closed_form import OutOfForm
     from lora_demo.memory.formula.closed_form_file import write
 
-    write(typer.echo, only)
+    try:
+        write(typer.echo, only)
+    except OutOfForm as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
 
 
 @memory_app.command("validate")

@@ -14,19 +14,28 @@ from lora_demo.memory.formula.closed_form import OutOfForm, Request
 from lora_demo.memory.formula.decoder_config import decoder
 from lora_demo.memory.plan import Proposal, proposals
 from lora_demo.memory.subjects.errors import BuildError
+from lora_demo.memory.subjects.subject import SubjectError
+from lora_demo.models.presets import longest_row
 from lora_demo.results.units import GIB
 
+DEFAULT_LENGTH = 1024
+REPORT_WIDTH = 160
+"""Columns of the table where no terminal says how many it has."""
 
-def run(model: str, gpu: str, length: int, supervised: int, *, trace: bool, as_json: bool) -> int:
-    """Propose and print; 1 when nothing fits, 2 for bad input."""
+
+def run(model: str, gpu: str, length: int | None, supervised: int, *, trace: bool, as_json: bool) -> int:
+    """Propose and print; 1 when nothing fits, 2 for bad input. No length: DEFAULT_LENGTH, or what the model takes."""
     try:
         device = card(gpu)
-        dimensions = decoder(model)
+        dimensions, longest = decoder(model), longest_row(model)
+        length = min(DEFAULT_LENGTH, longest or DEFAULT_LENGTH) if length is None else length
         _check_length(length, supervised, dimensions.image.get("positions", 0))
-        found = proposals(dimensions, device, length, supervised)
+        if longest is not None and length > longest:
+            raise BuildError(f"--seq {length}: {model} cuts rows at {longest} positions; use at most {longest}")
+        found = proposals(dimensions, device, length, supervised, longest)
         traced = _traced(model, found[0].request, gpu) if trace and found[0].fits else None
-    except (BuildError, UnknownCard, OutOfForm) as error:
-        Console(stderr=True).print(str(error), markup=False)
+    except (BuildError, UnknownCard, OutOfForm, SubjectError) as error:
+        Console(stderr=True).print(str(error), markup=False, highlight=False, soft_wrap=True)
         return 2
     if as_json:
         print(json.dumps(_json(found, device, traced), indent=1))
@@ -73,13 +82,19 @@ def _json(found: list[Proposal], device: Card, traced: int | None) -> dict[str, 
 
 def _show(found: list[Proposal], device: Card, traced: int | None, title: str) -> None:
     console = Console()
-    table = Table(title=f"{title} · {device.name}, {device.budget / GIB:.2f} GiB for the process")
+    if not console.is_terminal:
+        console.width = REPORT_WIDTH
+    # As a line of its own: a table's title is read as markup, and broken inside paths.
+    title = f"{title} · {device.name}, {device.budget / GIB:.2f} GiB for the process"
+    console.print(title, markup=False, highlight=False, soft_wrap=True)
+    table = Table()
     for head in ("method", "needs, GiB", "rows", "positions", "reason"):
         table.add_column(head, justify="right" if head in ("needs, GiB", "rows", "positions") else "left")
     for one in found:
         rows, positions = (str(one.batch), str(one.length)) if one.fits else ("-", "-")
         table.add_row(one.method, f"{one.needs / GIB:.2f}", rows, positions, reason(one, device))
     console.print(table)
-    console.print("rows: largest batch at this length; positions: largest length at batch 1 (closed form).")
+    words = "rows: largest batch at this length; positions: largest length at batch 1, as far as the model takes them."
+    console.print(words, soft_wrap=True)
     if traced is not None:
-        console.print(f"The first proposal, traced: {traced / GIB:.2f} GiB reserved.")
+        console.print(f"The first proposal, traced: {traced / GIB:.2f} GiB reserved.", soft_wrap=True)

@@ -33,7 +33,7 @@ class Proposal:
 
     savers     names of the rungs taken, cheapest first
     batch      rows that fit at the asked length; 0 where even one does not
-    length     positions that fit at batch 1
+    length     positions that fit at batch 1, as far as the model takes them
     """
 
     method: str
@@ -73,9 +73,15 @@ def ladder(start: Request, supervised: int) -> Iterator[tuple[tuple[str, ...], R
         yield taken, start
 
 
-def proposals(model: Dimensions, card: Card, length: int, supervised: int) -> list[Proposal]:
-    """One per method: those that fit first, in the order of METHODS; the rest by what they lack."""
-    found = [_propose(name, start, model, card, length, supervised) for name, start in METHODS.items()]
+def proposals(
+    model: Dimensions, card: Card, length: int, supervised: int, longest: int | None = None
+) -> list[Proposal]:
+    """One per method: those that fit first, in the order of METHODS; the rest by what they lack.
+
+    longest  positions at which the model cuts a row; None: it cuts none, and LONGEST bounds the search alone
+    """
+    most = LONGEST if longest is None else min(longest, LONGEST)
+    found = [_propose(name, start, model, card, length, supervised, most) for name, start in METHODS.items()]
     return sorted(found, key=lambda one: (not one.fits, 0 if one.fits else one.needs))
 
 
@@ -84,7 +90,9 @@ def reserved(model: Dimensions, request: Request) -> int:
     return round(data()["slack"][slack_key(request)] * estimate(model, request).peak)
 
 
-def _propose(name: str, start: Request, model: Dimensions, card: Card, length: int, supervised: int) -> Proposal:
+def _propose(
+    name: str, start: Request, model: Dimensions, card: Card, length: int, supervised: int, most: int
+) -> Proposal:
     proposal = None
     for savers, request in ladder(replace(start, length=length), supervised):
         needs = reserved(model, request)
@@ -94,7 +102,7 @@ def _propose(name: str, start: Request, model: Dimensions, card: Card, length: i
                 lambda batch, r=request: reserved(model, replace(r, batch=batch)) <= card.budget, 1, MOST_ROWS
             )
             longest = _largest(
-                lambda size, r=request: reserved(model, replace(r, length=size)) <= card.budget, length, LONGEST
+                lambda size, r=request: reserved(model, replace(r, length=size)) <= card.budget, length, most
             )
             return replace(proposal, batch=rows, length=longest)
     assert proposal is not None, "a ladder has at least one rung"

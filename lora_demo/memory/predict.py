@@ -31,13 +31,17 @@ from lora_demo.memory.subjects.subject import Size, Subject, SubjectError, learn
 from lora_demo.memory.tracing import loops
 from lora_demo.memory.tracing.cuda_kernels import WORKSPACE, WORKSPACE_HOPPER, cuda_kernels
 from lora_demo.memory.tracing.optimizer_choice import OptimizerName, make_optimizer
+from lora_demo.memory.tracing.published_lengths import BATCH, LONGEST
 from lora_demo.memory.tracing.trace import Kind, Replay, Trace, replay
 from lora_demo.memory.tracing.tracker import StorageTracker, watch_model
+from lora_demo.training.engine.optimizers import EIGHT_BIT
 from lora_demo.training.preparation.savers import recompute_layers, tile_feedforward
 
 LoopName = Literal["ours", "plain", "published"]
 LOOPS: tuple[LoopName, ...] = get_args(LoopName)
-OPTION = {"supervised": "--selected-logits", "loss_chunk": "--loss-chunk"}
+OURS_ONLY = {"supervised": "--selected-logits", "loss_chunk": "--loss-chunk"}
+MOST_MICRO_BATCHES = 256
+LARGEST = 1 << 31
 
 
 @dataclass(frozen=True)
@@ -135,18 +139,50 @@ def _traced(subject: Subject, setting: Setting, steps: int, tracker: StorageTrac
 
 
 def _check(setting: Setting, subject: Subject) -> None:
-    """Raises SubjectError for numbers below one, switches that do not go together, and rows longer than the model's."""
+    """Raises SubjectError for numbers out of bounds, switches that do not go together, and rows longer than the
+    model's table of positions; those that it would cut are refused by the subject."""
     Size(setting.batch, setting.length, setting.supervised)
     for name in ("accumulation", "loss_chunk", "feedforward_tile", "shards"):
         value = getattr(setting, name)
-        if value is not None and value < 1:
-            raise SubjectError(f"{name.replace('_', '-')}={value}: must be at least 1")
-    for name in ("supervised", "loss_chunk"):
-        if setting.loop != "ours" and getattr(setting, name) is not None:
-            raise SubjectError(f"{OPTION[name]} belongs to our own step; loop {setting.loop} computes whole logits")
+        if value is not None and not 1 <= value < LARGEST:
+            raise SubjectError(f"{name.replace('_', '-')}={value}: must be at least 1 and below {LARGEST}")
+    if setting.accumulation > MOST_MICRO_BATCHES:
+        raise SubjectError(
+            f"accumulation={setting.accumulation}: at most {MOST_MICRO_BATCHES} micro-batches are traced; each after "
+            f"the second adds no more than its own inputs, so take {MOST_MICRO_BATCHES}"
+        )
+    _check_loop(setting)
+    _check_shards(setting)
     most = learned_positions(subject.language_model)
     if most is not None and setting.loop != "published" and setting.length > most:
         raise SubjectError(f"seq={setting.length}: the model's table of positions has {most} rows")
+
+
+def _check_loop(setting: Setting) -> None:
+    """The other loops have no use for some switches: a prediction must not look as if it had taken them."""
+    if setting.loop == "ours":
+        return
+    for name, option in OURS_ONLY.items():
+        if getattr(setting, name) is not None:
+            raise SubjectError(f"{option} belongs to our own step; loop {setting.loop} computes whole logits")
+    if setting.accumulation > 1:
+        raise SubjectError(f"--accumulation belongs to our own step; loop {setting.loop} updates after every batch")
+    if setting.loop == "published" and (setting.batch, setting.length) != (BATCH, LONGEST):
+        raise SubjectError(
+            f"loop published has batches of its own, {BATCH} rows of at most {LONGEST} positions; leave --batch and "
+            "--seq out"
+        )
+
+
+def _check_shards(setting: Setting) -> None:
+    """What training refuses to shard: it works on whole parameters."""
+    whole = {
+        f"--optimizer {setting.optimizer} scales blocks of whole tensors": setting.optimizer in EIGHT_BIT,
+        f"--base {setting.base} packs whole layers": setting.base != "bf16",
+    }
+    for reason, holds in whole.items():
+        if holds and setting.shards > 1:
+            raise SubjectError(f"shards={setting.shards}: {reason}, which cannot be sharded; leave one of the two out")
 
 
 def explain(setting: Setting) -> tuple[Trace, Replay]:

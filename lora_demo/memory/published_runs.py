@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lora_demo.memory.predict import Setting, predict
+from lora_demo.memory.tracing.published_lengths import BATCH, LONGEST
 from lora_demo.results.record import Record
 
 RECORD = "published-peft-runs"
@@ -60,5 +61,5 @@ def compare(run: PublishedRun) -> Comparison:
         method = "full" if run.adapter_config is None else folder
         if run.adapter_config is not None:
             (Path(folder) / "adapter_config.json").write_text(json.dumps(run.adapter_config), encoding="utf-8")
-        result = predict(Setting(model="llama-3.2-3b", method=method, loop="published", gpu="l40s"))
+        result = predict(Setting("llama-3.2-3b", method, BATCH, LONGEST, loop="published", gpu="l40s"))
     return Comparison(run, result.peak_reserved, result.trainable, time.process_time() - start)

@@ -117,6 +117,12 @@ def model_preset(name: str) -> MGMConfig | TextConfig:
     return config if isinstance(config, MGMConfig) else TextConfig(name, config)
 
 
+def longest_row(name: str) -> int | None:
+    """Positions at which the preset with this name cuts a row; None where it cuts none, and for other names."""
+    config = PRESETS.get(name)
+    return config.splice.max_length if isinstance(config, MGMConfig) else None
+
+
 def language_model_of(config: MGMConfig | LLMConfig) -> LLMConfig:
     """The language model inside, or the language model itself."""
     return config.llm if isinstance(config, MGMConfig) else config

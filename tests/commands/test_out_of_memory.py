@@ -61,6 +61,10 @@ def test_advice_is_the_same_sum_as_plan_and_fits():
         assert "finds no way that fits" in said
 
 
+def test_advice_promises_no_row_that_the_model_would_cut():
+    assert "or one of 2048 positions" in advice(recipe_files.load("mgm-2b-lora-r16-all", MADE_UP), "h200")
+
+
 def test_a_model_without_a_formula_gets_the_general_order(monkeypatch):
     def refuse(*_: object) -> None:
         raise BuildError("no such decoder")

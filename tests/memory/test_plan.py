@@ -15,6 +15,7 @@ from lora_demo.commands import plan as command
 from lora_demo.memory.cards import CARDS, card
 from lora_demo.memory.formula.closed_form import Dimensions, Request, estimate, model_dimensions
 from lora_demo.memory.plan import METHODS, Proposal, ladder, proposals, reserved
+from tests.memory.peft_kinds import SMALL
 from tests.unchecked import unchecked
 
 MGM = model_dimensions("mgm-2b")
@@ -74,6 +75,13 @@ def test_memory_does_not_choose_the_rank() -> None:
         assert all(reserved(MGM, replace(lean, rank=rank)) <= budget for rank in (8, 32))
 
 
+@pytest.mark.parametrize(("model", "longest"), [("mgm-2b", 2048), ("mgm-nano", 256)])
+def test_no_row_is_longer_than_the_model_takes(model: str, longest: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.run(model, "h200", None, 64, trace=False, as_json=True) == 0
+    found = json.loads(capsys.readouterr().out)["proposals"]
+    assert max(one["length"] for one in found) == longest
+
+
 def test_a_card_too_small_is_told_what_it_lacks(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.run("llama-3.1-8b", "6gb", 4096, 64, trace=False, as_json=True) == 1
     told = json.loads(capsys.readouterr().out)
@@ -104,6 +112,9 @@ def printed_plan(model: str, gpu: str, length: int, supervised: int) -> str:
         ("mgm-2b", "rtx4091", 1024, 64, "rtx4090"),
         ("mgm-2b", "8gb", 64, 64, "--seq 64 must be longer than --supervised 64"),
         ("mgm-2b", "8gb", 500, 64, "576"),
+        ("mgm-2b", "a100-80gb", 2049, 64, "--seq 2049: mgm-2b cuts rows at 2048 positions"),
+        ("", "8gb", 1024, 64, "nor a folder with config.json"),
+        ("m" * 5000, "8gb", 1024, 64, "nor a folder with config.json"),
     ],
 )
 def test_bad_input_is_named(
@@ -118,6 +129,9 @@ def test_bad_input_is_named(
     [
         ({"model_type": "qwen3"}, "model_type 'qwen3' is not in the closed form"),
         ({"model_type": "llama", "hidden_size": 64}, "lacks num_hidden_layers, intermediate_size"),
+        ({**SMALL, "hidden_size": 130}, "hidden_size 130 must be a multiple of num_attention_heads 4"),
+        ({**SMALL, "tie_word_embeddings": "false"}, "tie_word_embeddings must be true or false"),
+        ({**SMALL, "intermediate_size": [64, 128]}, "intermediate_size differs from layer to layer"),
     ],
 )
 def test_a_config_that_does_not_do_is_told_why(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 
 from lora_demo.memory.formula import closed_form
-from lora_demo.memory.formula.closed_form import FILE, GROUPS, SCHEMA, TARGETS, Dimensions
+from lora_demo.memory.formula.closed_form import FILE, GROUPS, SCHEMA, TARGETS, Dimensions, OutOfForm
 from lora_demo.memory.formula.closed_form_fit import fit, known_points, variants
 from lora_demo.memory.formula.closed_form_image import with_images
 from lora_demo.memory.formula.points import Variant
@@ -52,7 +53,12 @@ def write(report: Callable[[str], None], only: str = "") -> None:
     """Read every variant off its traces and write the file; `report` hears of each.
 
     only   start of the variants' names, such as "gemma/lora": the others stay as the file has them
+    Raises OutOfForm where no variant begins so.
     """
+    names = [variant.name for variant in variants()]
+    if not any(name.startswith(only) for name in names):
+        near = difflib.get_close_matches(only, names, n=3, cutoff=0.0)
+        raise OutOfForm(f"no variant begins with {only!r}; near names: {', '.join(near)}")
     content = _constants()
     if only:
         before = closed_form.data()

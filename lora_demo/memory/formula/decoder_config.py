@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import json
 from pathlib import Path
 from typing import Any
 
 from lora_demo.memory.formula.closed_form import Dimensions, data, model_dimensions
 from lora_demo.memory.subjects.errors import BuildError
+from lora_demo.memory.subjects.model_folder import WHOLE, read_config
 
 FAMILIES = {"gemma": "gemma", "llama": "llama", "mistral": "llama", "qwen2": "llama"}
 """model_type -> family of formulas. Qwen3 is none of them: it keeps normalised queries and keys."""
@@ -22,23 +22,33 @@ FIELDS = (
 
 
 def decoder(model: str) -> Dimensions:
-    """Raises BuildError for an unknown name (near names), a missing field (its name) or another architecture."""
+    """Raises BuildError for an unknown name (near names), a missing field or one that no model can have (its name), or
+    another architecture."""
     if model in data()["models"]:
         return model_dimensions(model)
     file = Path(model) / "config.json"
-    if not file.is_file():
+    if not (model and _exists(file)):
         known = list(data()["models"])
         near = difflib.get_close_matches(model, known, n=3, cutoff=0.4) or known
         raise BuildError(f"model {model!r}: neither one of {', '.join(near)} nor a folder with config.json")
-    return _read(json.loads(file.read_text(encoding="utf-8")), file)
+    return _read(read_config(file), file)
 
 
-def _read(config: Any, file: Path) -> Dimensions:
+def _exists(file: Path) -> bool:
+    try:
+        return file.exists()
+    except OSError:
+        # A name too long for a file's.
+        return False
+
+
+def _read(config: dict[str, Any], file: Path) -> Dimensions:
     kind = config.get("model_type")
     if kind not in FAMILIES:
         raise BuildError(f"{file}: model_type {kind!r} is not in the closed form ({', '.join(FAMILIES)}); use predict")
-    if missing := [name for name in FIELDS if not isinstance(config.get(name), int)]:
+    if missing := [name for name in FIELDS if config.get(name) is None]:
         raise BuildError(f"{file}: lacks {', '.join(missing)}")
+    _check(config, file)
     heads = config["num_attention_heads"]
     return Dimensions(
         family=FAMILIES[kind],
@@ -51,3 +61,17 @@ def _read(config: Any, file: Path) -> Dimensions:
         vocabulary=config["vocab_size"],
         tied=config.get("tie_word_embeddings", kind == "gemma"),
     )
+
+
+def _check(config: dict[str, Any], file: Path) -> None:
+    """What the formulas need beyond `read_config`."""
+    for name in WHOLE:
+        if isinstance(config.get(name), list):
+            raise BuildError(
+                f"{file}: {name} differs from layer to layer, which is not in the closed form; use predict"
+            )
+    width, heads = config["hidden_size"], config["num_attention_heads"]
+    if config.get("head_dim") is None and width % heads:
+        raise BuildError(f"{file}: hidden_size {width} must be a multiple of num_attention_heads {heads}")
+    if not isinstance(config.get("tie_word_embeddings", True), bool):
+        raise BuildError(f"{file}: tie_word_embeddings must be true or false, found {config['tie_word_embeddings']!r}")

@@ -7,13 +7,19 @@ Known limit: fields of a nested configuration (text_config) are not checked for 
 from __future__ import annotations
 
 import difflib
-import json
 from pathlib import Path
 from typing import Any
 
 from lora_demo.memory.subjects.errors import BuildError
+from lora_demo.results.json_file import NoObject, read_object
 
+MOST_LAYERS = 1000
+"""More than any model has; each is built before anything is traced."""
+MOST = 1 << 31
+"""No size of a model is as large."""
 NEEDED = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+WHOLE = (*NEEDED, "num_key_value_heads", "head_dim")
+"""Positive whole numbers; some models have one per layer, as a list."""
 
 
 def from_folder(folder: Path) -> Any:
@@ -21,7 +27,7 @@ def from_folder(folder: Path) -> Any:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     file = folder / "config.json"
-    raw = _read(file)
+    raw = read_config(file)
     _check_kind(raw, file)
     try:
         config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
@@ -32,7 +38,7 @@ def from_folder(folder: Path) -> Any:
         raise
     except Exception as error:
         # Configurations and constructors of hundreds of models raise whatever they like.
-        raise BuildError(f"{file}: {type(error).__name__}: {error}") from error
+        raise BuildError(f"{file}: {type(error).__name__}: {' '.join(str(error).split())}") from error
 
 
 def missing_fields(raw: dict[str, Any], kind: Any) -> list[str]:
@@ -43,22 +49,46 @@ def missing_fields(raw: dict[str, Any], kind: Any) -> list[str]:
     ]
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_config(file: Path) -> dict[str, Any]:
+    """What config.json says. Raises BuildError for what is no configuration of any model that can be built here."""
     try:
-        raw = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BuildError(f"{file}: not JSON: {error}") from error
-    if not isinstance(raw, dict):
-        raise BuildError(f"{file}: must be a JSON object, found {type(raw).__name__}")
+        raw = read_object(file)
+    except NoObject as error:
+        raise BuildError(str(error)) from error
+    if raw.get("auto_map"):
+        raise BuildError(f"{file} asks for code of its own (auto_map); such models are refused, code is not run")
+    if not isinstance(raw.get("model_type", ""), str):
+        raise BuildError(f"{file}: model_type must be a name such as llama, found {raw['model_type']!r}")
+    _check_layers(raw, file)
+    _check_whole(raw, file)
+    heads, groups = raw.get("num_attention_heads"), raw.get("num_key_value_heads")
+    if isinstance(heads, int) and isinstance(groups, int) and heads % groups:
+        raise BuildError(f"{file}: num_attention_heads {heads} must be a multiple of num_key_value_heads {groups}")
     return raw
+
+
+def _check_layers(raw: dict[str, Any], file: Path) -> None:
+    """Nested parts too: every model names its number of layers in its own way."""
+    parts = [raw]
+    for name, value in (entry for part in parts for entry in part.items()):
+        if isinstance(value, dict):
+            parts.append(value)
+        elif name.endswith(("layers", "n_layer")) and isinstance(value, int) and value > MOST_LAYERS:
+            raise BuildError(f"{file}: {name} {value}: at most {MOST_LAYERS} layers are built")
+
+
+def _check_whole(raw: dict[str, Any], file: Path) -> None:
+    for name in WHOLE:
+        value = raw.get(name)
+        whole = isinstance(value, int) and not isinstance(value, bool) and 0 < value < MOST
+        if not (whole or value is None or isinstance(value, list)):
+            raise BuildError(f"{file}: {name} must be a positive whole number below {MOST}, found {value!r}")
 
 
 def _check_kind(raw: dict[str, Any], file: Path) -> None:
     from transformers import CONFIG_MAPPING
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-    if raw.get("auto_map"):
-        raise BuildError(f"{file} asks for code of its own (auto_map); such models are refused, code is not run")
     kind = raw.get("model_type")
     if kind is None:
         raise BuildError(f"{file}: lacks model_type")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import difflib
-import json
 import warnings
 from collections.abc import Collection
 from pathlib import Path
@@ -22,12 +21,12 @@ from lora_demo.memory.subjects.errors import BuildError
 from lora_demo.memory.subjects.neutral import NeutralValues
 from lora_demo.memory.subjects.peft_stand_ins import prepare_config, setting_up
 from lora_demo.memory.subjects.quantised_base import BaseName, refuse_unsupported
+from lora_demo.results.json_file import NoObject, read_object
 
 REFUSED = {
     "XLORA": "it mixes LoRA adapters that are trained already and reads them from the folders named under `adapters`; "
     "predict one of those LoRA adapters instead and add its classifier's and the other adapters' bytes",
 }
-MISFITS = (NotImplementedError, RuntimeError, ValueError, TypeError, KeyError, IndexError, AssertionError)
 
 
 def with_peft(base: Any, folder: Path, adapter_dtype: torch.dtype | None, quantised: BaseName = "bf16") -> nn.Module:
@@ -44,12 +43,14 @@ def with_peft(base: Any, folder: Path, adapter_dtype: torch.dtype | None, quanti
     refuse_unsupported(kind, config.is_prompt_learning, quantised)
     try:
         return _wrapped(copy.deepcopy(base), copy.deepcopy(config), torch.device("meta"), adapter_dtype)
-    except MISFITS:
-        pass  # the second attempt either works or says why
+    except Exception:
+        # Set-ups of dozens of methods raise whatever they like. The second attempt either works or says why.
+        pass
     try:
         return _wrapped(base, copy.deepcopy(config), torch.device("cpu"), adapter_dtype)
-    except MISFITS as error:
-        raise BuildError(f"{folder}: {kind} does not go on {type(base).__name__}: {error}") from error
+    except Exception as error:
+        words = f"{type(error).__name__}: {error}"
+        raise BuildError(f"{folder}: {kind} does not go on {type(base).__name__}: {words}") from error
 
 
 def read_config(folder: Path) -> Any:
@@ -57,29 +58,28 @@ def read_config(folder: Path) -> Any:
     import peft
 
     file = folder / "adapter_config.json"
-    if not file.is_file():
+    if not file.exists():
         raise BuildError(f"{folder}: no adapter_config.json in it")
     try:
-        entries = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BuildError(f"{file}: not JSON: {error}") from error
+        entries = read_object(file)
+    except NoObject as error:
+        raise BuildError(str(error)) from error
     _check(entries, file)
     entries["task_type"] = "CAUSAL_LM"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             config: Any = peft.PeftConfig.from_peft_type(**entries)
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise BuildError(f"{file}: not an adapter configuration of PEFT {peft.__version__}: {error}") from error
+    except Exception as error:
+        words = f"{type(error).__name__}: {error}"
+        raise BuildError(f"{file}: not an adapter configuration of PEFT {peft.__version__}: {words}") from error
     config.inference_mode = False
     return config
 
 
-def _check(entries: Any, file: Path) -> None:
+def _check(entries: dict[str, Any], file: Path) -> None:
     from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 
-    if not isinstance(entries, dict):
-        raise BuildError(f"{file}: must be a JSON object, found {type(entries).__name__}")
     known = [str(getattr(kind, "value", kind)) for kind in PEFT_TYPE_TO_CONFIG_MAPPING]
     _known_kind(str(entries.get("peft_type")), known, file)
     task = entries.get("task_type")

@@ -18,6 +18,11 @@ from lora_demo.training.step import MicroBatch
 IGNORED = -100
 IMAGE = -200
 WORD = 7  # any ordinary token id
+MOST_ROWS = 1 << 16
+MOST_POSITIONS = 1 << 20
+"""Of one row."""
+MOST_IN_BATCH = 1 << 22
+"""Positions of all rows: each is laid out on the host before anything is traced."""
 POSITION_TABLES = ("wpe", "embed_positions", "position_embeddings")
 
 
@@ -34,11 +39,17 @@ class Size:
     supervised: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("batch", "length"):
-            if getattr(self, name) < 1:
-                raise SubjectError(f"{name}={getattr(self, name)}: must be at least 1")
-        if self.supervised is not None and self.supervised < 1:
-            raise SubjectError(f"selected-logits={self.supervised}: must be at least 1")
+        bounds = {"batch": (self.batch, MOST_ROWS), "seq": (self.length, MOST_POSITIONS)}
+        if self.supervised is not None:
+            bounds["selected-logits"] = (self.supervised, MOST_POSITIONS)
+        for name, (value, most) in bounds.items():
+            if not 1 <= value <= most:
+                raise SubjectError(f"{name}={value}: must be at least 1 and at most {most}")
+        if self.batch * self.length > MOST_IN_BATCH:
+            raise SubjectError(
+                f"batch={self.batch}, seq={self.length}: a batch of {self.batch * self.length} positions is not "
+                f"traced; take at most {MOST_IN_BATCH}, the peak grows evenly from there"
+            )
 
 
 @runtime_checkable
@@ -121,6 +132,8 @@ class TextSubject:
         self.model.language_model = adapted
 
     def micro_batch(self, size: Size) -> MicroBatch:
+        if size.length < 2:
+            raise SubjectError(f"seq={size.length}: no position has a next one; use at least 2")
         count = _supervised(size, size.length - 1)
         places = [(row, size.length - 1 - count + i) for row in range(size.batch) for i in range(count)]
         ids = torch.empty((size.batch, size.length), dtype=torch.long, device="meta")
@@ -146,6 +159,13 @@ class PlannedSubject:
         self.model.language_model = adapted
 
     def micro_batch(self, size: Size) -> MicroBatch:
+        """Raises SubjectError for rows that the model would cut, or that have no room for an answer."""
+        most = self.config.splice.max_length
+        if most is not None and size.length > most:
+            raise SubjectError(
+                f"seq={size.length}: {self.config.name} cuts rows at {most} positions (splice.max_length); "
+                f"use at most {most}"
+            )
         text = size.length - self.config.image_tokens
         if text < 3:
             raise SubjectError(
