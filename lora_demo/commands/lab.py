@@ -29,13 +29,16 @@ def start(names: Sequence[str], settings: Sequence[str], images: int, *, record:
     errors = Console(stderr=True)
     if unknown := [name for name in names if name not in EXPERIMENTS]:
         near = difflib.get_close_matches(unknown[0], EXPERIMENTS, n=2, cutoff=0.4) or list(EXPERIMENTS)
-        errors.print(f"no experiment is called {unknown[0]!r}: {', '.join(near)}?", highlight=False)
+        words = f"no experiment is called {unknown[0]!r}: {', '.join(near)}?"
+        errors.print(words, markup=False, highlight=False, soft_wrap=True)
         return 2
     if record and settings:
-        errors.print("--record keeps what the recipes do as they stand; leave --set out", highlight=False)
+        errors.print(
+            "--record keeps what the recipes do as they stand; leave --set out", highlight=False, soft_wrap=True
+        )
         return 2
     with tempfile.TemporaryDirectory() as folder:
-        lab = Workshop(Path(folder), settings, images, say=lambda line: errors.print(line, highlight=False))
+        lab = Workshop(Path(folder), settings, images, say=lambda line: _say(errors, line))
         try:
             for name in names:
                 done = run(name, lab)
@@ -47,3 +50,8 @@ def start(names: Sequence[str], settings: Sequence[str], images: int, *, record:
             errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
             return 1
     return 0
+
+
+def _say(errors: Console, line: str) -> None:
+    """Names and paths as they are: nothing in them is markup."""
+    errors.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -200,7 +200,7 @@ def lab(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Change a field of every recipe, e.g. steps=20; repeatable.")
     ] = None,
-    images: Annotated[int, typer.Option("--images", min=1, help="Held-out pictures per family.")] = 400,
+    images: Annotated[int, typer.Option("--images", min=1, max=100_000, help="Held-out pictures per family.")] = 400,
     record: Annotated[bool, typer.Option("--record", help="Write what was measured to qa/records.")] = False,
 ) -> None:
     """Experiments on mgm-nano, as JSON. Exit 0: measured, 1: a run had to stop, 2: no such experiment, bad setting."""

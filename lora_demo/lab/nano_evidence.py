@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from lora_demo.data.nano_grid import Family
 from lora_demo.models import fingerprint, shipped
 from lora_demo.models.mgm import MGM
+from lora_demo.results.json_file import read_object
 from lora_demo.results.record import Record, installed_versions, today
 from lora_demo.training.engine import metrics
 from lora_demo.training.evaluation import Blinded, evaluate
@@ -74,12 +74,16 @@ def curve(folder: Path) -> list[float]:
 
 
 def base_record(run_folder: Path) -> Record:
-    """The shipped base's record; `run_folder` is where `lora-demo train nano-pretrain` ran."""
+    """The shipped base's record; `run_folder` is where `lora-demo train nano-pretrain` ran.
+
+    Raises NoObject where it did not, before anything is measured.
+    """
+    cost = {name: _summary(folder) for name, folder in zip(BASE, (run_folder / BASE[0], run_folder), strict=True)}
     samples = base_samples() | {
         "loss_curve": curve(run_folder),
         "tower_loss_curve": curve(run_folder / BASE[0]),
         "validation": [line for line in metrics.read(run_folder) if "evaluation" in line],
-        "cost": {name: _summary(folder) for name, folder in zip(BASE, (run_folder / BASE[0], run_folder), strict=True)},
+        "cost": cost,
     }
     return _record("nano-base", BASE, samples)
 
@@ -90,7 +94,7 @@ def fine_tuning_record(folder: Path, names: Sequence[str] = FINE_TUNING) -> Reco
 
 
 def _summary(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / SUMMARY).read_text(encoding="utf-8")) | {"result": ""}
+    return read_object(folder / SUMMARY) | {"result": ""}
 
 
 def _record(name: str, recipes: Sequence[str], samples: dict[str, Any]) -> Record:

@@ -181,3 +181,10 @@ def test_a_rerun_reproduces_the_recorded_accuracies(tmp_path):
     lab = Workshop(tmp_path)
     for name, kept in record.samples["methods"].items():
         assert lab.judge(lab.trained(name).model)["b"] == kept["b"], name
+
+
+def test_a_name_with_brackets_is_refused_in_one_line():
+    done = CLI.invoke(app, ["lab", "[/b]" + "x" * 90])
+    assert done.exit_code == 2
+    assert done.output.startswith("no experiment is called '[/b]xxx")
+    assert len(done.output.splitlines()) == 1
