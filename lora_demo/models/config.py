@@ -10,14 +10,21 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
+from lora_demo.models.config_fields import (
+    LARGEST,
+    MOST_LAYERS,
+    ConfigError,
+    activation,
+    fitted,
+    need,
+    positive,
+    positive_number,
+)
+
 Family = Literal["gemma", "llama"]
 PaddingSide = Literal["left", "right"]
 
 CONVNEXT_STEM_STRIDE = 4
-
-
-class ConfigError(ValueError):
-    """A configuration that contradicts itself; the message names the part, the field and the fix."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,12 @@ class Llama3Rope:
     low_freq_factor: float
     high_freq_factor: float
     original_max_position_embeddings: int
+
+    def __post_init__(self) -> None:
+        part = "llm.rope_scaling"
+        positive(part, self, "original_max_position_embeddings")
+        positive_number(part, self, "factor", "low_freq_factor", "high_freq_factor")
+        need(part, self.low_freq_factor < self.high_freq_factor, "low_freq_factor must be below high_freq_factor")
 
 
 @dataclass(frozen=True)
@@ -54,15 +67,18 @@ class LLMConfig:
     bos_token_id: int = 2
 
     def __post_init__(self) -> None:
-        _positive("llm", self, "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers")
-        _positive("llm", self, "num_attention_heads", "num_key_value_heads", "head_dim", "max_position_embeddings")
-        _need("llm", self.family in ("gemma", "llama"), f"family {self.family!r} is neither 'gemma' nor 'llama'")
+        positive("llm", self, "vocab_size", "hidden_size", "intermediate_size")
+        positive("llm", self, "num_hidden_layers", most=MOST_LAYERS)
+        positive("llm", self, "num_attention_heads", "num_key_value_heads", "head_dim", "max_position_embeddings")
+        positive_number("llm", self, "rms_norm_eps", "rope_theta")
+        activation("llm", self)
+        need("llm", self.family in ("gemma", "llama"), f"family {self.family!r} is neither 'gemma' nor 'llama'")
         divides = self.num_attention_heads % self.num_key_value_heads == 0
-        _need("llm", divides, "num_attention_heads must be a multiple of num_key_value_heads")
-        _need("llm", self.head_dim % 2 == 0, f"head_dim {self.head_dim} must be even: rotary embedding turns pairs")
+        need("llm", divides, "num_attention_heads must be a multiple of num_key_value_heads")
+        need("llm", self.head_dim % 2 == 0, f"head_dim {self.head_dim} must be even: rotary embedding turns pairs")
         for name in ("pad_token_id", "eos_token_id", "bos_token_id"):
             token = getattr(self, name)
-            _need("llm", token is None or 0 <= token < self.vocab_size, f"{name} {token} is outside the vocabulary")
+            need("llm", token is None or 0 <= token < self.vocab_size, f"{name} {token} is outside the vocabulary")
 
 
 @dataclass(frozen=True)
@@ -86,15 +102,19 @@ class ClipConfig:
     select_feature: Literal["patch"] = "patch"
 
     def __post_init__(self) -> None:
-        _positive("clip", self, "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
-        _positive("clip", self, "image_size", "patch_size")
+        positive("clip", self, "hidden_size", "intermediate_size", "num_attention_heads", "projection_dim")
+        positive("clip", self, "num_hidden_layers", most=MOST_LAYERS)
+        positive("clip", self, "image_size", "patch_size")
+        positive_number("clip", self, "layer_norm_eps")
+        activation("clip", self)
+        need("clip", self.grid > 0, f"patch_size {self.patch_size} is larger than image_size {self.image_size}")
         divides = self.hidden_size % self.num_attention_heads == 0
-        _need("clip", divides, "hidden_size must be a multiple of num_attention_heads")
+        need("clip", divides, "hidden_size must be a multiple of num_attention_heads")
         states = self.num_hidden_layers + 1
         inside = -states <= self.select_layer < states
-        _need("clip", inside, f"select_layer {self.select_layer} does not exist among {states} hidden states")
+        need("clip", inside, f"select_layer {self.select_layer} does not exist among {states} hidden states")
         only_patch = self.select_feature == "patch"
-        _need("clip", only_patch, "select_feature must be 'patch': a CLS query has no window on the image")
+        need("clip", only_patch, "select_feature must be 'patch': a CLS query has no window on the image")
 
     @property
     def grid(self) -> int:
@@ -116,14 +136,16 @@ class AuxConfig:
     image_size: int
 
     def __post_init__(self) -> None:
-        _positive("aux", self, "image_size")
+        positive("aux", self, "image_size")
         same = len(self.dims) == len(self.depths) > 0
-        _need("aux", same, f"dims {self.dims} and depths {self.depths} must name the same stages")
-        whole = all(isinstance(size, int) and size > 0 for size in (*self.dims, *self.depths))
-        _need("aux", whole, "dims and depths must be positive whole numbers")
+        need("aux", same, f"dims {self.dims} and depths {self.depths} must name the same stages")
+        whole = all(type(size) is int and size > 0 for size in (*self.dims, *self.depths))
+        need("aux", whole, "dims and depths must be positive whole numbers")
+        few = max(self.dims) <= LARGEST and max(self.depths) <= MOST_LAYERS
+        need("aux", few, f"at most {LARGEST} in dims and {MOST_LAYERS} in depths can be built")
         smallest = CONVNEXT_STEM_STRIDE * 2 ** (len(self.dims) - 1)
         large_enough = self.image_size >= smallest and self.image_size % CONVNEXT_STEM_STRIDE == 0
-        _need("aux", large_enough, f"image_size {self.image_size} must be a multiple of 4 and at least {smallest}")
+        need("aux", large_enough, f"image_size {self.image_size} must be a multiple of 4 and at least {smallest}")
 
     @property
     def map_side(self) -> int:
@@ -147,9 +169,9 @@ class SpliceConfig:
 
     def __post_init__(self) -> None:
         known = self.padding_side in ("left", "right")
-        _need("splice", known, f"padding_side {self.padding_side!r} is neither 'left' nor 'right'")
-        _need("splice", self.max_length is None or self.max_length > 0, "max_length must be positive or null")
-        _need("splice", self.image_token_index < 0, "image_token_index must be negative: other ids are words")
+        need("splice", known, f"padding_side {self.padding_side!r} is neither 'left' nor 'right'")
+        need("splice", self.max_length is None or self.max_length > 0, "max_length must be positive or null")
+        need("splice", self.image_token_index < 0, "image_token_index must be negative: other ids are words")
 
 
 @dataclass(frozen=True)
@@ -165,10 +187,10 @@ class MGMConfig:
     def __post_init__(self) -> None:
         tiles = self.aux.map_side % self.clip.grid == 0
         problem = f"a {self.aux.map_side}-wide map cannot be tiled by {self.clip.grid} windows per side"
-        _need("model", tiles, f"{problem}; change aux.image_size or clip.patch_size")
+        need("model", tiles, f"{problem}; change aux.image_size or clip.patch_size")
         limit = self.splice.max_length
         fits = limit is None or limit <= self.llm.max_position_embeddings
-        _need("model", fits, f"splice.max_length {limit} exceeds llm.max_position_embeddings")
+        need("model", fits, f"splice.max_length {limit} exceeds llm.max_position_embeddings")
 
     @property
     def image_tokens(self) -> int:
@@ -214,24 +236,13 @@ def _part(kind: type, key: str, values: Any, name: str) -> Any:
     if unknown := sorted(set(values) - known):
         raise ConfigError(f"{name}: {key} has the unknown field {unknown[0]!r}; the fields are {sorted(known)}")
     try:
-        return kind(**{field: _nested(field, value) for field, value in values.items()})
+        return kind(**fitted(key, kind, {field: _nested(field, value) for field, value in values.items()}))
     except (TypeError, AttributeError) as error:
         raise ConfigError(f"{name}: {key}: {error}") from error
 
 
 def _nested(field: str, value: Any) -> Any:
     if field == "rope_scaling" and value is not None:
-        return Llama3Rope(**value)
+        need("llm", isinstance(value, Mapping), f"rope_scaling must be an object or null, found {value!r}")
+        return Llama3Rope(**fitted("llm.rope_scaling", Llama3Rope, value))
     return tuple(value) if isinstance(value, list) else value
-
-
-def _need(part: str, condition: bool, problem: str) -> None:
-    if not condition:
-        raise ConfigError(f"{part}: {problem}")
-
-
-def _positive(part: str, config: Any, *names: str) -> None:
-    for name in names:
-        value = getattr(config, name)
-        whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
-        _need(part, whole, f"{name} must be a positive whole number, found {value!r}")
