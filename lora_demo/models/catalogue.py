@@ -17,6 +17,8 @@ INDICES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 OPENCLIP_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 STAGE_1 = "mm_projector.bin"
 BESIDE_LORA = "non_lora_trainables.bin"
+LONGEST_NAME = 255
+"""Of a file, on every file system in use; asking for a longer one is an error of its own."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +92,12 @@ def _shards(index: Path) -> list[Path]:
     try:
         weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
         shards = sorted(set(weight_map.values()))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{index}: not an index: it needs an object 'weight_map' ({error!r})") from error
     for shard in shards:
         inside = isinstance(shard, str) and Path(shard).name == shard
         if not inside:
             raise CheckpointError(f"{index}: names the shard {shard!r}, which is not a plain file name")
-        if not (index.parent / shard).is_file():
+        if len(shard) > LONGEST_NAME or not (index.parent / shard).is_file():
             raise CheckpointError(f"{index}: names the shard {shard}, which is not there; fetch it")
     return [index.parent / shard for shard in shards]

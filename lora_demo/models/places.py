@@ -81,7 +81,7 @@ class Places:
         if probe in catalogue.stored and given is None:
             return
         directory = given or _resolve(named, self.folder)
-        if directory is None or not directory.is_dir():
+        if directory is None or not _is_directory(directory):
             if given or named:
                 catalogue.searched.append(f"{given or named} (no such directory)")
             return
@@ -112,4 +112,11 @@ def _resolve(named: Any, folder: Path) -> Path | None:
         return None
     written = Path(named)
     candidates = [written, folder / written, folder / written.name, folder.parent / written.name]
-    return next((candidate for candidate in candidates if candidate.is_dir()), None)
+    return next((candidate for candidate in candidates if _is_directory(candidate)), None)
+
+
+def _is_directory(candidate: Path) -> bool:
+    try:
+        return candidate.is_dir()
+    except OSError:  # a name longer than any folder's
+        return False

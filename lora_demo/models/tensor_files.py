@@ -31,6 +31,7 @@ _DTYPES = {
     "U8": torch.uint8,
 }
 _HEADER_LIMIT = 100_000_000
+NONFINITE_FIX = "take an earlier state of it (in Python, weights.load(..., allow_nonfinite=True) loads it all the same)"
 
 
 class CheckpointError(ValueError):
@@ -126,7 +127,7 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
             header = json.loads(stream.read(length).decode("utf-8"))
         header.pop("__metadata__", None)
         _check_header(header)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path}: not a safetensors file, or cut off inside its header: {error}") from error
     return header, 8 + length
 
@@ -136,6 +137,9 @@ def _check_header(header: dict[str, Any]) -> None:
         if entry["dtype"] not in _DTYPES:
             raise ValueError(f"{name} has the type {entry['dtype']}, which is not one of {', '.join(_DTYPES)}")
         start, stop = entry["data_offsets"]
+        # A float would pass every comparison and fail at the first seek.
+        if not all(type(number) is int for number in (start, stop, *entry["shape"])):
+            raise ValueError(f"{name} has offsets or sides that are not whole numbers")
         if not 0 <= start <= stop or any(side < 0 for side in entry["shape"]):
             raise ValueError(f"{name} has impossible offsets or sides")
 
@@ -152,8 +156,8 @@ def _unpickle(path: Path, mapped: bool) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
-            f"{path}: refused: it holds more than tensors, and loading that could run code ({_first_line(error)}). "
-            "Convert it to safetensors where you trust it."
+            f"{path}: refused: it holds more than tensors, or is damaged, and loading it could run code. "
+            "Convert it to safetensors where you trust it, or fetch it again."
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"{path}: not a torch file, or damaged: {_first_line(error)}; fetch it again") from error

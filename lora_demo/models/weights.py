@@ -27,7 +27,7 @@ from lora_demo.models.materialise import materialise
 from lora_demo.models.mgm import MGM
 from lora_demo.models.places import Places
 from lora_demo.models.released import GEOMETRY
-from lora_demo.models.tensor_files import CheckpointError
+from lora_demo.models.tensor_files import NONFINITE_FIX, CheckpointError
 from lora_demo.results.store import write_atomically
 
 WEIGHTS = "model.safetensors"
@@ -100,7 +100,7 @@ def load_reported(
         _read(catalogue.stored[names.released_from_ours(ours)], parameter, allow_nonfinite=allow_nonfinite)
     tied = _check_tied(model, catalogue)
     if is_adapter(folder):
-        apply_adapter(model, folder, merge=merge_adapter)
+        apply_adapter(model, folder, merge=merge_adapter, allow_nonfinite=allow_nonfinite)
     return model.eval(), _report(model, catalogue, tied, dtype, folder)
 
 
@@ -141,8 +141,12 @@ def _without_values(places: Places, config: MGMConfig | None) -> tuple[MGM, Cata
     if not places.folder.is_dir():
         raise CheckpointError(f"{places.folder}: no such directory")
     catalogue = places.collect()
-    with torch.device("meta"):
-        model = MGM(config or places.config(catalogue))
+    config = config or places.config(catalogue)
+    try:
+        with torch.device("meta"):
+            model = MGM(config)
+    except (ValueError, RuntimeError, LookupError, TypeError) as error:
+        raise CheckpointError(f"{places.description()}: describes a model that cannot be built: {error}") from error
     _check_complete(model, catalogue)
     _require_all_layers(model, catalogue)
     return model, catalogue
@@ -180,9 +184,7 @@ def _read(stored: Stored, target: Tensor, *, allow_nonfinite: bool) -> None:
         place = flat[start : start + piece.numel()].copy_(piece)
         if not allow_nonfinite and not _finite(place):
             found = "values too large for the model's type" if _finite(piece) else "NaN or infinity"
-            raise CheckpointError(
-                f"{stored.file.path}: {stored.key} holds {found}; pass allow_nonfinite=True to load it all the same"
-            )
+            raise CheckpointError(f"{stored.file.path}: {stored.key} holds {found}; {NONFINITE_FIX}")
 
 
 def _finite(values: Tensor) -> bool:

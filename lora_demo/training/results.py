@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
 from lora_demo.methods import own_format, peft_format, surgery
@@ -41,6 +42,11 @@ def recipe_of(folder: Path) -> Recipe:
     """The recipe that a run's folder keeps. Raises CheckpointError if it cannot be read."""
     try:
         return Recipe.model_validate_json((folder / RECIPE).read_text(encoding="utf-8"))
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in problem["loc"])
+        reason = f"{place}: {problem['msg']}" if place else problem["msg"]
+        raise CheckpointError(f"{folder / RECIPE}: cannot be read as the recipe of a run: {reason}") from error
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{folder / RECIPE}: cannot be read: {error}") from error
 

@@ -74,6 +74,9 @@ def test_cut_off_inside_the_header(folder, length):
         struct.pack("<Q", 60) + b'{"a":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}}  ' + b"\0",
         struct.pack("<Q", 56) + b'{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}} ' + b"\0" * 4,
         struct.pack("<Q", 56) + b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}  ' + b"\0" * 4,
+        struct.pack("<Q", 58) + b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0.0,4]}}  ' + b"\0" * 4,
+        struct.pack("<Q", 58) + b'{"a":{"dtype":"F32","shape":[true],"data_offsets":[0,4]}} ' + b"\0" * 4,
+        struct.pack("<Q", 100_000) + b"[" * 100_000,
     ],
 )
 def test_not_a_safetensors_file(folder, content):
@@ -111,7 +114,7 @@ def test_not_finite(folder, value):
     broken = torch.zeros(32)
     broken[7] = value
     change(folder, model__norm__weight=broken)
-    assert "model.norm.weight holds NaN or infinity; pass allow_nonfinite=True" in refusal(folder)
+    assert "model.norm.weight holds NaN or infinity; take an earlier state" in refusal(folder)
     model = weights.load(folder, allow_nonfinite=True)
     assert int((~model.language_model.model.norm.weight.isfinite()).sum()) == 1
 
@@ -165,6 +168,15 @@ def test_index_naming_a_missing_shard(released):
     assert f"{INDEX}: names the shard {gone.name}, which is not there" in refusal(released)
 
 
+def test_names_longer_than_any_file_name(released):
+    (released / INDEX).write_text(json.dumps({"weight_map": {"a": "x" * 5000}}), encoding="utf-8")
+    assert "which is not there; fetch it" in refusal(released)
+    path = released / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"mm_vision_tower": "x" * 5000}), encoding="utf-8")
+    (released / INDEX).write_text(json.dumps({"weight_map": {}}), encoding="utf-8")
+    assert f"{'x' * 5000} (no such directory)" in refusal(released)
+
+
 @pytest.mark.parametrize("shard", ["../outside.safetensors", "/etc/passwd", 7])
 def test_index_pointing_outside_its_folder(released, shard):
     (released / INDEX).write_text(json.dumps({"weight_map": {"a": shard}}), encoding="utf-8")
@@ -196,6 +208,7 @@ def test_unknown_geometry_field(folder):
     ("content", "message"),
     [
         ("{", "cannot be read as JSON"),
+        ("[" * 100_000, "cannot be read as JSON"),
         ("[1]", "must hold an object"),
         ('{"llm": {}}', "the parts must be"),
         ('{"llm": {}, "clip": {}, "aux": {}, "splice": {}}', "llm: .*missing"),
@@ -216,22 +229,15 @@ def test_bad_geometry_file(folder, content, message):
         ("mm_projector_type", "linear", "mm_projector_type is 'linear'"),
         ("num_key_value_heads", 3, "num_attention_heads must be a multiple"),
         ("mm_vision_select_feature", "cls_patch", "select_feature"),
+        ("rope_theta", "x", "rope_theta must be a number"),
+        ("rope_parameters", [1], "rope_parameters must be an object"),
+        ("rms_norm_eps", float("nan"), "rms_norm_eps must be a finite number above 0"),
     ],
 )
 def test_released_configuration_that_we_cannot_build(released, field, value, message):
     path = released / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {field: value}), encoding="utf-8")
     assert message in refusal(released)
-
-
-def test_adapter_that_does_not_fit(folder, tmp_path):
-    adapter = tmp_path / "adapter"
-    adapter.mkdir()
-    content = {"peft_type": "LORA", "r": 2, "target_modules": ["no_such_layer"], "base_model_name_or_path": str(folder)}
-    (adapter / "adapter_config.json").write_text(json.dumps(content), encoding="utf-8")
-    assert "has adapter_config.json but neither of adapter_model.safetensors" in refusal(adapter)
-    save_file({"a": torch.zeros(1)}, adapter / "adapter_model.safetensors")
-    assert "the adapter does not fit the language model" in refusal(adapter)
 
 
 def test_folders_that_are_none(tmp_path):
