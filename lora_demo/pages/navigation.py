@@ -13,6 +13,7 @@ from lora_demo.pages.bank.language import LEVELS, OVERVIEW
 from lora_demo.pages.bank.problem import InvalidContent, nearest
 from lora_demo.pages.bank.question import LEVELS as LEVEL_ORDER
 from lora_demo.pages.bank.question import Both, Text
+from lora_demo.pages.bank.source_text import read_text
 from lora_demo.pages.bank.yaml_source import Strict, field_names, read_yaml, validate
 
 Entry = dict[str, Any]
@@ -38,7 +39,7 @@ def navigation(content: Content, lang: str, pages: Iterable[str]) -> list[Entry]
 
 def _read(file: Path, root: Path) -> list[NavItem]:
     path = file.relative_to(root).as_posix()
-    source = read_yaml(path, file.read_text(encoding="utf-8"))
+    source = read_yaml(path, read_text(root, file))
     items = validate(list[NavItem], source, field_names(NavItem))
     for index, item in enumerate(items):
         if item.generated and item.generated not in GENERATED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from lora_demo.pages.bank.parse import parse_question
 from lora_demo.pages.bank.problem import InvalidContent, Problem
 from lora_demo.pages.bank.question import Question
 from lora_demo.pages.bank.reference_tables import Table, parse_tables
+from lora_demo.pages.bank.source_text import read_text
 from lora_demo.pages.bank.tested import Test, find_tests
 from lora_demo.pages.bank.topics import Topic, parse_topics
 from lora_demo.pages.bank.yaml_source import YamlSource
@@ -25,6 +27,7 @@ from lora_demo.results.figure import Figure
 
 T = TypeVar("T")
 FIGURES = "qa/figures.json"
+SEEN = {"date", "version"}
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,10 @@ def load(root: Path, repo_url: str = "") -> Content:
 
     def read(name: str, parse: Callable[[str, str], T], absent: T) -> T:
         file = root / name
-        if not file.is_file():
+        if not os.path.lexists(file):
             return absent
         try:
-            return parse(name, file.read_text(encoding="utf-8"))
+            return parse(name, read_text(root, file))
         except InvalidContent as error:
             problems.extend(error.problems)
             return absent
@@ -125,11 +128,16 @@ def load(root: Path, repo_url: str = "") -> Content:
 
 def _verified(path: str, text: str) -> dict[str, dict[str, str]]:
     """Question id -> {"date", "version"}, as the test run wrote it."""
+    line, column, message = 1, 1, "must be an object: question -> date and version"
     try:
-        return json.loads(text)
+        found = json.loads(text)
+        if isinstance(found, dict) and all(isinstance(one, dict) and set(one) == SEEN for one in found.values()):
+            return found
     except json.JSONDecodeError as error:
-        problem = Problem(path, error.lineno, error.colno, "file", error.msg, "run the tests to write it again")
-        raise InvalidContent([problem]) from error
+        line, column, message = error.lineno, error.colno, error.msg
+    except (ValueError, RecursionError) as error:
+        message = str(error)
+    raise InvalidContent([Problem(path, line, column, "file", message, "run the tests to write it again")])
 
 
 def _figures(root: Path, problems: list[Problem]) -> dict[str, Figure]:

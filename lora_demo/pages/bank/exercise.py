@@ -7,7 +7,7 @@ solution with one small edit, and names the check that has to catch it.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -19,6 +19,7 @@ from pydantic import Field
 from lora_demo.pages.bank.language import LANGUAGES
 from lora_demo.pages.bank.problem import InvalidContent, Problem, nearest
 from lora_demo.pages.bank.question import Both, Level, QuestionId, Text
+from lora_demo.pages.bank.source_text import read_text
 from lora_demo.pages.bank.yaml_source import Location, Strict, YamlSource, field_names, read_yaml, validate
 
 FOLDER = "qa/exercises"
@@ -122,18 +123,20 @@ def load_exercises(root: Path) -> tuple[tuple[Exercise, ...], list[Problem]]:
 
 def _read(root: Path, file: Path) -> Exercise:
     path = file.relative_to(root).as_posix()
-    source, meta = _parse(path, file.read_text(encoding="utf-8"))
+    source, meta = _parse(path, read_text(root, file))
     texts: dict[str, str] = {}
     for name, wanted in ((STARTER, file.with_name(STARTER)), (CHECKS, file.with_name(CHECKS))):
         if not wanted.is_file():
             raise InvalidContent([Problem(path, 1, 1, "file", f"`{name}` is missing beside it", "write it")])
-        texts[name] = wanted.read_text(encoding="utf-8")
+        texts[name] = read_text(root, wanted)
     if not (root / meta.solution).is_file():
         raise InvalidContent(
             [source.problem(("solution",), f"there is no file `{meta.solution}`", "name a tested file")]
         )
-    solution = (root / meta.solution).read_text(encoding="utf-8")
+    solution = read_text(root, root / meta.solution)
     exercise = Exercise(file.parent.name, meta, source, texts[STARTER], solution)
+    folder = path.removesuffix(FILE)
+    _refuse_syntax({folder + STARTER: exercise.starter, folder + CHECKS: texts[CHECKS], meta.solution: solution})
     if problems := [*_in_code(exercise, texts), *_in_slips(exercise)]:
         raise InvalidContent(problems)
     return exercise
@@ -143,6 +146,20 @@ def _read(root: Path, file: Path) -> Exercise:
 def _parse(path: str, text: str) -> tuple[YamlSource, Meta]:
     source = read_yaml(path, text)
     return source, validate(Meta, source, field_names(Meta, Check, Slip, Both))
+
+
+def _refuse_syntax(files: Mapping[str, str]) -> None:
+    """Code by path: what does not parse defines nothing that could be looked for."""
+    for path, code in files.items():
+        try:
+            ast.parse(code)
+        except SyntaxError as error:
+            message = f"not valid Python: {error.msg}"
+            problem = Problem(path, error.lineno or 1, error.offset or 1, "file", message, "put the line right")
+            raise InvalidContent([problem]) from error
+        except (ValueError, RecursionError, MemoryError) as error:
+            message = f"not valid Python: {error or 'too deep'}"
+            raise InvalidContent([Problem(path, 1, 1, "file", message, "write plain Python")]) from error
 
 
 def _in_code(exercise: Exercise, texts: dict[str, str]) -> list[Problem]:

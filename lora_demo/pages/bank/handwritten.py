@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from lora_demo.pages.bank.problem import InvalidContent, Problem
+from lora_demo.pages.bank.source_text import read_text
+
 _FRONT = re.compile(r"\A---[ \t]*\n.*?^---[ \t]*$\n?", re.DOTALL | re.MULTILINE)
 
 
@@ -19,14 +22,23 @@ class WrittenPage:
     line: int
 
 
-def written_pages(root: Path, lang: str) -> list[WrittenPage]:
-    """All Markdown pages of one language."""
+def written_pages(root: Path, lang: str, problems: list[Problem] | None = None) -> list[WrittenPage]:
+    """All Markdown pages of one language. One that cannot be read goes to `problems`, or raises InvalidContent."""
     folder = root / "docs" / lang
-    return [read_page(root, file, folder) for file in sorted(folder.rglob("*.md"))]
+    found: list[WrittenPage] = []
+    for file in sorted(folder.rglob("*.md")):
+        try:
+            found.append(read_page(root, file, folder))
+        except InvalidContent as error:
+            if problems is None:
+                raise
+            problems += error.problems
+    return found
 
 
 def read_page(root: Path, file: Path, folder: Path) -> WrittenPage:
-    text = file.read_text(encoding="utf-8")
+    """One page. Raises InvalidContent."""
+    text = read_text(root, file)
     front = _FRONT.match(text)
     start = front.end() if front else 0
     line = 1 + text.count("\n", 0, start)

@@ -51,7 +51,7 @@ def _answers(path: str, text: str, start: int) -> tuple[dict[str, dict[str, Sect
     """Both languages' sections; headings inside code do not count."""
     visible = masked(text)
     marks = [(m.group(1), m.group(2), m.start(), m.end()) for m in _HEADING.finditer(visible, start)]
-    ends = [mark[2] for mark in marks[1:]] + [len(text)]
+    ends = [*(mark[2] for mark in marks), len(text)][1:]
     found: dict[str, list[tuple[str, Section]]] = {}
     problems, lang = [], ""
     for (rank, name, at, after), end in zip(marks, ends, strict=True):

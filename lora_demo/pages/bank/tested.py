@@ -22,9 +22,9 @@ class Test:
 def find_tests(root: Path) -> dict[str, Test]:
     """Node id (without parameters) -> test, over `root`/tests."""
     found: dict[str, Test] = {}
-    for file in sorted((root / "tests").rglob("test_*.py")):
+    for file in sorted(file for file in (root / "tests").rglob("test_*.py") if file.is_file()):
         path = file.relative_to(root).as_posix()
-        found.update(_tests_in(path, file.read_text(encoding="utf-8")))
+        found.update(_tests_in(path, file.read_bytes()))
     return found
 
 
@@ -34,10 +34,10 @@ def named(node: str, tests: Mapping[str, Test]) -> Test | None:
 
 
 @lru_cache(maxsize=512)
-def _tests_in(path: str, source: str) -> dict[str, Test]:
+def _tests_in(path: str, source: bytes) -> dict[str, Test]:
     try:
         body = ast.parse(source).body
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         # A test file that does not parse holds no test; pytest itself reports why.
         return {}
     return {test.node: test for test in _walk(path, body, path)}

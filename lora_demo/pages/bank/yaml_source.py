@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,6 +17,8 @@ Place = tuple[int, int]
 Location = tuple[int | str, ...]
 T = TypeVar("T")
 ID_PATTERN = r"^[a-z0-9-]+\.[a-z0-9-]+$"
+PLENTY, DEEPEST = 10_000, 100
+"""So many signs could open more levels than a stack holds; so many levels no text of ours has."""
 EVIDENCE_PATTERN = r"^(tests/\S+\.py::\S+|fig:\S+|cite:\S+)$"
 
 
@@ -51,21 +54,38 @@ def dotted(location: Location) -> str:
 
 
 def read_yaml(path: str, text: str, first_line: int = 1) -> YamlSource:
-    """Parse one document whose first line is line `first_line` of the file."""
+    """Parse one document whose first line is line `first_line` of the file. Raises InvalidContent."""
     try:
-        node = yaml.compose(text, Loader=LOADER)
+        if sum(map(text.count, "[{-?")) > PLENTY:
+            _refuse_depth(text)
+        return _read(path, text, first_line)
     except yaml.MarkedYAMLError as error:
         raise InvalidContent([_syntax_problem(path, error, first_line)]) from error
     except yaml.YAMLError as error:
         raise InvalidContent([Problem(path, first_line, 1, "yaml", str(error), "remove the character")]) from error
+    except RecursionError as error:
+        message, fix = "lists and mappings stand too deep in one another", "quote the text, or write it flat"
+        raise InvalidContent([Problem(path, first_line, 1, "yaml", message, fix)]) from error
+
+
+def _refuse_depth(text: str) -> None:
+    """libyaml's parser calls itself for each level, and ends the process instead of raising. Raises RecursionError."""
+    depth = 0
+    for event in yaml.parse(text, Loader=LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise RecursionError
+
+
+def _read(path: str, text: str, first_line: int) -> YamlSource:
+    node = yaml.compose(text, Loader=LOADER)
     places: dict[Location, Place] = {(): (first_line, 1)}
+    shape = YamlSource(path, None, places)
     if node is None:
-        return YamlSource(path, None, places)
-    doubled = list(_walk(node, (), first_line, places))
-    source = YamlSource(path, _construct(node), places)
-    if doubled:
-        raise InvalidContent(source.problem(loc, "the key stands twice", "keep one of them") for loc in doubled)
-    return source
+        return shape
+    if faults := list(_walk(node, (), first_line, places, set())):
+        raise InvalidContent(shape.problem(*fault) for fault in faults)
+    return YamlSource(path, _construct(node, shape), places)
 
 
 def validate(schema: type[T] | Any, source: YamlSource, names: frozenset[str]) -> T:
@@ -76,28 +96,39 @@ def validate(schema: type[T] | Any, source: YamlSource, names: frozenset[str]) -
         raise InvalidContent(_field_problem(source, detail, names) for detail in error.errors()) from error
 
 
-def _construct(node: yaml.Node) -> Any:
+def _construct(node: yaml.Node, shape: YamlSource) -> Any:
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_document(node)
+    except (ValueError, KeyError, AttributeError, IndexError, TypeError) as error:
+        # YAML's own types, dates and numbers among them, raise whatever Python does on their text.
+        message = f"a value is not what it looks like: {error}"
+        raise InvalidContent([shape.problem((), message, "quote a date, number or `!!` meant as text")]) from error
     finally:
         loader.dispose()
 
 
-def _walk(node: yaml.Node, at: Location, first_line: int, places: dict[Location, Place]):
-    """Fill `places`; yield the locations of doubled keys."""
+def _walk(
+    node: yaml.Node, at: Location, first_line: int, places: dict[Location, Place], seen: set[int]
+) -> Iterator[tuple[Location, str, str]]:
+    """Fill `places`; yield what is wrong: doubled keys, and values that stand twice or hold themselves."""
+    if isinstance(node, yaml.CollectionNode):
+        if id(node) in seen:
+            yield at, "an alias repeats a whole list or mapping", "write it out instead of `*name`"
+            return
+        seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             here = (*at, str(key.value))
             if here in places:
-                yield here
+                yield here, "the key stands twice", "keep one of them"
             places[here] = (first_line + key.start_mark.line, key.start_mark.column + 1)
-            yield from _walk(value, here, first_line, places)
+            yield from _walk(value, here, first_line, places, seen)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             here = (*at, index)
             places[here] = (first_line + value.start_mark.line, value.start_mark.column + 1)
-            yield from _walk(value, here, first_line, places)
+            yield from _walk(value, here, first_line, places, seen)
 
 
 def _syntax_problem(path: str, error: yaml.MarkedYAMLError, first_line: int) -> Problem:

@@ -33,7 +33,7 @@ def check(content: Content) -> list[Problem]:
         return [problem for problem in content.problems if problem.path == FIGURES]
     found: list[Problem] = []
     names: set[str] = set()
-    written = {lang: written_pages(content.root, lang) for lang in LANGUAGES}
+    written = {lang: written_pages(content.root, lang, found) for lang in LANGUAGES}
     for lang in LANGUAGES:
         built = generated_pages(content, lang)
         found += built.problems

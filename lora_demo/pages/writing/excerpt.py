@@ -29,7 +29,10 @@ def excerpt(root: Path, path: str, symbol: str) -> Excerpt:
     file = root / path
     if not file.is_file():
         raise NoSuchCode(f"there is no file `{path}`")
-    return _excerpt(_read(file, file.stat().st_mtime_ns), path, symbol)
+    try:
+        return _excerpt(_read(file, file.stat().st_mtime_ns), path, symbol)
+    except (OSError, SyntaxError, UnicodeDecodeError, RecursionError) as error:
+        raise NoSuchCode(f"`{path}` cannot be read as Python: {error}") from error
 
 
 @lru_cache(maxsize=256)

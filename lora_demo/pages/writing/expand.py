@@ -130,7 +130,8 @@ class Expander:
             raise Unknown(f"unknown list `{name}`", f"use one of {', '.join(lists.LISTS)}")
         try:
             listed = lists.LISTS[name](self.content, self.lang, self.page, *arguments)
-        except (TypeError, ValueError, KeyError) as error:
+        except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+            # A list is made from a record, and what stands in a damaged one is anybody's guess.
             raise Unknown(f"`list:{text}`: {error}", lists.USAGE) from error
         # Sentences quoted from questions bring their own placeholders; what is wrong with them the question reports.
         return Expander(self.content, self.lang, self.page, self.source).expand(listed, ear=True)

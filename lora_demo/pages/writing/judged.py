@@ -41,7 +41,7 @@ def properties(content: Content, lang: str, page: str) -> str:
 def _samples(content: Content) -> dict[str, Any]:
     try:
         return json.loads((content.root / RECORD).read_text(encoding="utf-8"))["samples"]
-    except (OSError, json.JSONDecodeError, KeyError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise ValueError(f"{RECORD} cannot be read ({error}): run `lora-demo bench mutants --record`") from error
 
 

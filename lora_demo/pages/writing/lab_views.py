@@ -46,7 +46,7 @@ def from_record(name: str, made_by: str = "") -> Callable[[View], Callable[[Cont
                 )
             try:
                 return view(json.loads(path.read_text(encoding="utf-8"))["samples"], lang)
-            except (OSError, json.JSONDecodeError, KeyError) as error:
+            except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
                 raise ValueError(f"{path.name} cannot be read ({error}): run `{command}`") from error
 
         return listed

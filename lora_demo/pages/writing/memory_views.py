@@ -199,7 +199,7 @@ def _samples(content: Content, record: str, command: str) -> dict[str, Any]:
     path = f"qa/records/{record}.json"
     try:
         return json.loads((content.root / path).read_text(encoding="utf-8"))["samples"]
-    except (OSError, json.JSONDecodeError, KeyError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read ({error}): run `lora-demo memory {command}`") from error
 
 
