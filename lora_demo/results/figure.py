@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
 Kind = Literal["exact", "predicted", "measured", "cited"]
@@ -57,26 +57,45 @@ class Figure:
         if not isinstance(entry, dict):
             raise FigureError(f"figure {name}: must be an object, found {type(entry).__name__}")
         known = {f.name for f in fields(cls)} - {"name"}
+        needed = [f.name for f in fields(cls) if f.name != "name" and f.default_factory is MISSING]
         if unknown := sorted(set(entry) - known):
             raise FigureError(f"figure {name}: unknown field {unknown[0]!r}; the fields are {sorted(known)}")
-        if entry.get("kind", KINDS[0]) not in KINDS:
+        if missing := [field for field in needed if field not in entry]:
+            raise FigureError(f"figure {name}: the field {missing[0]!r} is missing")
+        if entry["kind"] not in KINDS:
             raise FigureError(f"figure {name}: kind {entry['kind']!r} is not one of {', '.join(KINDS)}")
-        try:
-            return cls(name=name, **entry)
-        except TypeError as error:
-            raise FigureError(f"figure {name}: {error}") from error
+        for key in ("unit", "source"):
+            if not isinstance(entry[key], str):
+                raise FigureError(f"figure {name}: {key} {entry[key]!r} is no text")
+        for key in ("title", "environment", "conditions"):
+            if not _are_texts(entry.get(key, {})):
+                raise FigureError(f"figure {name}: {key} must be an object of texts")
+        return cls(name=name, **entry)
 
 
 def _check(figure: Figure) -> None:
-    numeric = isinstance(figure.value, int | float) and not isinstance(figure.value, bool)
-    _need(figure, numeric and math.isfinite(figure.value), f"value {figure.value!r} is not a finite number")
+    _need(figure, _is_finite(figure.value), f"value {figure.value!r} is not a finite number")
     _need(figure, isinstance(figure.unit, str) and figure.unit != "", "unit is empty")
-    tolerable = isinstance(figure.tolerance, int | float) and 0 <= figure.tolerance < 1
+    tolerable = _is_finite(figure.tolerance) and 0 <= figure.tolerance < 1
     _need(figure, tolerable, "tolerance must lie in [0, 1)")
     _need(figure, figure.kind != "exact" or figure.tolerance == 0, "an exact figure has tolerance 0")
     _need(figure, bool(figure.source), "source is empty")
     missing = [lang for lang in LANGUAGES if not figure.title.get(lang)]
     _need(figure, not missing, f"title lacks {missing}")
+
+
+def _is_finite(value: object) -> bool:
+    """Whether it is a number that a float can hold; bool and NaN are not."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _are_texts(entry: object) -> bool:
+    return isinstance(entry, dict) and all(isinstance(text, str) for text in entry.values())
 
 
 # A function inside _check would be compiled anew at each call while the tests check types.

@@ -6,10 +6,22 @@ import os
 from pathlib import Path
 
 
+class NotHere(ValueError):
+    """The root holds nothing to work on; the message says what is missing and how to name another."""
+
+
 def project_root() -> Path:
     """The checkout that holds `mkdocs.yml` and `qa/`; `LORA_DEMO_ROOT` overrides it (tests point it at a copy)."""
     override = os.environ.get("LORA_DEMO_ROOT")
     return Path(override).resolve() if override else Path(__file__).resolve().parents[2]
+
+
+def root_with(pattern: str) -> Path:
+    """The root, if a file there fits the pattern: a check of nothing would be green. Raises NotHere."""
+    root = project_root()
+    if not any(file.is_file() for file in root.glob(pattern)):
+        raise NotHere(f"{root} has no {pattern}: the command works in a checkout, or with LORA_DEMO_ROOT naming one")
+    return root
 
 
 def figures_file() -> Path:

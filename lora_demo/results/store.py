@@ -17,19 +17,27 @@ class BrokenStore(ValueError):
 
 def load(path: Path) -> dict[str, Figure]:
     """All figures by name; a missing file is an empty store, a damaged one an error."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return {}
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_refuse_duplicates)
+        entries = json.loads(_text(path), object_pairs_hook=_refuse_duplicates)
         if not isinstance(entries, dict):
             raise FigureError("the top level must be an object: name -> figure")
         return {name: Figure.from_json(name, entry) for name, entry in entries.items()}
-    except (ValueError, RecursionError, AttributeError) as error:
+    except (ValueError, RecursionError, OSError) as error:
         # ValueError: no JSON, no text, no figure, or a number of more digits than Python reads.
+        what = f"cannot be read: {error.strerror or error}" if isinstance(error, OSError) else str(error)
         raise BrokenStore(
-            f"{path}: {error}. Nothing was changed. Recover the last committed file with "
+            f"{path}: {what}. Nothing was changed. Recover the last committed file with "
             f"`git checkout -- {path.name}` in its folder, or delete it and run `lora-demo figures`."
         ) from error
+
+
+def _text(path: Path) -> str:
+    if path.exists() and not path.is_file():
+        # A pipe would wait for somebody to write, a device never ends.
+        raise FigureError("a folder, a pipe or a device, where a file belongs")
+    return path.read_text(encoding="utf-8")
 
 
 def save(path: Path, figures: Mapping[str, Figure]) -> None:
@@ -39,12 +47,17 @@ def save(path: Path, figures: Mapping[str, Figure]) -> None:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write to a neighbour, flush to disk, then rename over the target."""
+    """Write to a neighbour, flush to disk, then rename over the target; the folder is made if it is not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    replace_by(path, text.encode("utf-8"))
+
+
+def replace_by(path: Path, content: bytes) -> None:
+    """The same for a file of any kind in a folder that is there. Raises OSError, with the target as it was."""
     handle, neighbour = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         Path(neighbour).chmod(0o644)

@@ -37,6 +37,15 @@ def test_damage_is_refused_with_a_way_back(tmp_path: Path, text: str) -> None:
         load(path)
 
 
+@pytest.mark.parametrize("kind", ["folder", "pipe", "loop"])
+def test_what_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
+    """Neither taken for a missing file, nor waited for."""
+    path = tmp_path / "figures.json"
+    {"folder": path.mkdir, "pipe": lambda: os.mkfifo(path), "loop": lambda: path.symlink_to(path)}[kind]()
+    with pytest.raises(BrokenStore, match=r"figures\.json: (a folder, a pipe|cannot be read)"):
+        load(path)
+
+
 def test_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the disk fills up half-way, the old content stands and no scrap remains."""
     path = tmp_path / "figures.json"
