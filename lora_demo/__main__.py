@@ -10,12 +10,15 @@ import typer
 
 from lora_demo.commands.bench import bench_app
 from lora_demo.commands.dojo import dojo_app
+from lora_demo.commands.entry import Entry
 from lora_demo.commands.memory_records import memory_app
 from lora_demo.commands.model_commands import model_app
 from lora_demo.commands.paper_commands import paper_app
+from lora_demo.commands.site_commands import pages_app, site_app
 
 app = typer.Typer(
     name="lora-demo",
+    cls=Entry,
     help="Verified interview preparation for LoRA and parameter-efficient fine-tuning.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -25,6 +28,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(bench_app, name="bench")
 app.add_typer(memory_app, name="memory")
 app.add_typer(dojo_app, name="dojo")
+app.add_typer(pages_app, name="pages")
 
 
 @app.callback()
@@ -69,22 +73,6 @@ def data_check(
     )
 
 
-@app.command("notebook")
-def notebook(
-    names: Annotated[list[str] | None, typer.Argument(help="Sources in docs/notebooks without .py; none: all.")] = None,
-) -> None:
-    """Run the notebooks' sources and write the Chinese and the English notebook with their outputs."""
-    from lora_demo.commands import notebook as command
-
-    try:
-        paths = command.write(names or [])
-    except command.BadSource as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
-    for path in paths:
-        typer.echo(path)
-
-
 @app.command()
 def figures(
     names: Annotated[
@@ -105,55 +93,7 @@ def figures(
     raise typer.Exit(code)
 
 
-pages_app = typer.Typer(help="The question bank and the pages made from it.", no_args_is_help=True)
-app.add_typer(pages_app, name="pages")
-
-
-@pages_app.command("check")
-def pages_check(as_json: Annotated[bool, typer.Option("--json", help="Print the problems as JSON.")] = False) -> None:
-    """Check questions, figures in text, links, ledger and coverage without building the site."""
-    from lora_demo.pages.lint.report import report
-    from lora_demo.results.paths import project_root
-
-    text, count = report(project_root(), as_json)
-    typer.echo(text)
-    raise typer.Exit(1 if count else 0)
-
-
-@pages_app.command("index")
-def pages_index() -> None:
-    """Write the README's index of questions afresh. Exit 2: the README has no place for it."""
-    from lora_demo.pages import readme
-    from lora_demo.pages.bank import content
-    from lora_demo.results.paths import project_root
-
-    try:
-        changed = readme.write_index(project_root() / "README.md", content.load(project_root()))
-    except readme.NoMarkers as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
-    typer.echo("README.md: index written" if changed else "README.md: index is current")
-
-
-@app.command("new-question")
-def new_question_command(
-    question_id: Annotated[str, typer.Argument(metavar="TOPIC.SLUG", help="for example memory.what-lora-saves")],
-) -> None:
-    """Write a new question file with every field and section, ready to fill in."""
-    from lora_demo.pages.bank.content import load
-    from lora_demo.pages.new_question import RefusedQuestion, new_question
-    from lora_demo.results.paths import project_root
-
-    root = project_root()
-    try:
-        file = new_question(root, load(root).topics, question_id)
-    except RefusedQuestion as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
-    typer.echo(f"{file.relative_to(root)}: fill it in, then run `lora-demo pages check`")
-
-
-for part in (model_app, paper_app):
+for part in (site_app, model_app, paper_app):
     app.registered_commands += part.registered_commands
 
 

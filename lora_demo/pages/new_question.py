@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
 from lora_demo.pages.bank.language import LANGUAGES, SECTIONS
-from lora_demo.pages.bank.topics import Topic
+from lora_demo.pages.bank.problem import InvalidContent
+from lora_demo.pages.bank.source_text import read_text
+from lora_demo.pages.bank.topics import Topic, parse_topics
 from lora_demo.results.store import write_atomically
 
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -31,8 +34,23 @@ class RefusedQuestion(ValueError):
     """The file cannot be made; the message says why and what to do."""
 
 
+def topics_of(root: Path) -> tuple[Topic, ...]:
+    """The topics that a question may belong to. Raises RefusedQuestion if the file has a fault or lists none."""
+    file = root / "qa" / "topics.yaml"
+    try:
+        topics = parse_topics("qa/topics.yaml", read_text(root, file))
+    except InvalidContent as error:
+        raise RefusedQuestion("\n".join(map(str, error.problems))) from error
+    if not topics:
+        raise RefusedQuestion(f"{file} lists no topic: add the question's topic there first")
+    return topics
+
+
 def new_question(root: Path, topics: tuple[Topic, ...], question_id: str) -> Path:
-    """Write `qa/questions/<topic>/<slug>.md` for the id `<topic>.<slug>`; never over a file that is there."""
+    """Write `qa/questions/<topic>/<slug>.md` for the id `<topic>.<slug>`; never over a file that is there.
+
+    Raises RefusedQuestion.
+    """
     topic, _, slug = question_id.partition(".")
     known = [one.id for one in topics]
     if topic not in known:
@@ -40,9 +58,13 @@ def new_question(root: Path, topics: tuple[Topic, ...], question_id: str) -> Pat
     if not _SLUG.fullmatch(slug):
         raise RefusedQuestion(f"`{question_id}`: write `topic.slug` with small letters, digits and hyphens")
     file = root / "qa" / "questions" / topic / f"{slug}.md"
-    if file.exists():
-        raise RefusedQuestion(f"{file.relative_to(root)} is there already; edit it or choose another slug")
-    write_atomically(file, template(topic, slug))
+    place = file.relative_to(root)
+    try:
+        if os.path.lexists(file):
+            raise RefusedQuestion(f"{place} is there already; edit it or choose another slug")
+        write_atomically(file, template(topic, slug))
+    except OSError as error:
+        raise RefusedQuestion(f"{place} cannot be written: {error.strerror or error}; nothing was written") from error
     return file
 
 
