@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from jupyter_client.kernelspec import NoSuchKernel
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
-from lora_demo.results.paths import project_root
+from lora_demo.results.paths import project_root, root_with
 from lora_demo.results.store import write_atomically
 
 LANGUAGES = ("zh", "en")
@@ -19,7 +21,7 @@ _CELL = re.compile(r"^# %%(?: \[(\w+)\])?\n", re.MULTILINE)
 
 
 class BadSource(ValueError):
-    """A source whose languages do not go in pairs; the message names the place."""
+    """A source that gives no notebook, in pairs of languages and run to its end; the message names the place."""
 
 
 def sources() -> list[Path]:
@@ -59,39 +61,92 @@ def build(text: str, lang: str) -> Any:
 
 def execute(notebook: Any) -> list[list[Any]]:
     """Run the code cells in a fresh kernel; their outputs. A failing cell raises CellExecutionError."""
-    NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3", record_timing=False).execute()
-    return [_printed(cell.outputs) for cell in notebook.cells if cell.cell_type == "code"]
+    client = NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3", record_timing=False)
+    try:
+        client.execute()
+    except Exception:
+        # Ctrl-C makes the client end its kernel, and then stumble over the kernel that is gone.
+        if hasattr(client, "_async_cleanup_kernel_future"):
+            raise KeyboardInterrupt from None
+        raise
+    return [_printed(cell) for cell in _code(notebook)]
 
 
-def _printed(outputs: list[Any]) -> list[Any]:
+def _code(notebook: Any) -> list[Any]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _printed(cell: Any) -> list[Any]:
     """Only what was printed, in one piece: warnings on stderr name paths of this machine, and how print is flushed
     differs from run to run."""
-    if strange := {output.output_type for output in outputs} - {"stream"}:
-        raise BadSource(f"a cell shows {sorted(strange)}: let it print what it has to say")
-    text = "".join(output.text for output in outputs if output.name == "stdout")
+    if strange := {output.output_type for output in cell.outputs} - {"stream"}:
+        raise BadSource(f"{cell.id} shows {sorted(strange)}: let it print what it has to say")
+    text = "".join(output.text for output in cell.outputs if output.name == "stdout")
     return [nbformat.v4.new_output("stream", name="stdout", text=text)] if text else []
 
 
 def write(names: list[str]) -> list[Path]:
     """Run the sources once each (all, or those named) and write both languages; nothing is written if a cell fails.
 
-    Raises BadSource for a name that no source has.
+    Raises NotHere where there is no source, and BadSource for a name that no source has, a source that cannot be run to
+    its end, and a notebook that cannot be written.
     """
+    root_with("docs/notebooks/*.py")
     known = {source.stem: source for source in sources()}
     if unknown := set(names) - set(known):
         raise BadSource(f"no notebook {', '.join(sorted(unknown))}: docs/notebooks has {', '.join(known)}")
-    return [path for name in names or known for path in _write(known[name])]
+    written = {path: text for name in dict.fromkeys(names or known) for path, text in _run(known[name]).items()}
+    for path, text in written.items():
+        try:
+            write_atomically(path, text)
+        except OSError as error:
+            raise BadSource(f"{path} cannot be written: {error.strerror or error}") from error
+    return list(written)
 
 
-def _write(source: Path) -> list[Path]:
-    text, notebooks = source.read_text(encoding="utf-8"), {}
-    outputs = execute(build(text, LANGUAGES[0]))
-    for lang in LANGUAGES:
-        notebooks[lang] = build(text, lang)
-        code = [cell for cell in notebooks[lang].cells if cell.cell_type == "code"]
-        for number, (cell, told) in enumerate(zip(code, outputs, strict=True), 1):
+def _run(source: Path) -> dict[Path, str]:
+    """The notebooks of a source, by their places. Raises BadSource."""
+    try:
+        text = source.read_text(encoding="utf-8")
+        notebooks = {lang: build(text, lang) for lang in LANGUAGES}
+        outputs = _outputs(text)
+    except UnicodeDecodeError as error:
+        raise BadSource(f"{source}: no text in UTF-8 (byte {error.start}); save it as UTF-8") from error
+    except BadSource as error:
+        raise BadSource(f"{source}: {error}") from error
+    except OSError as error:
+        raise BadSource(f"{source}: cannot be read, or its kernel not started: {error.strerror or error}") from error
+    for notebook in notebooks.values():
+        for number, (cell, told) in enumerate(zip(_code(notebook), outputs, strict=True), 1):
             cell.outputs, cell.execution_count = told, number
-    for lang, notebook in notebooks.items():
-        notebook_file(source, lang).parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(notebook_file(source, lang), nbformat.writes(notebook) + "\n")
-    return [notebook_file(source, lang) for lang in LANGUAGES]
+    return {notebook_file(source, lang): nbformat.writes(book) + "\n" for lang, book in notebooks.items()}
+
+
+def _outputs(text: str) -> list[list[Any]]:
+    """What the code cells print; a cell that does not come to its end is a BadSource with its line."""
+    notebook = build(text, LANGUAGES[0])
+    try:
+        return execute(notebook)
+    except CellExecutionError as error:
+        reason = f"the cell fails: {error.ename}: {error.evalue}; put it right and run the command again"
+    except CellTimeoutError:
+        reason = f"the cell has no end after {CELL_SECONDS} s; let it do less"
+    except RuntimeError:
+        # DeadKernelError is one, and so is what a kernel that ends at its start leads to.
+        reason = "the kernel ended in this cell: memory used up, or the cell left the process"
+    except NoSuchKernel as error:
+        raise BadSource("there is no kernel to run it: pip install ipykernel") from error
+    raise BadSource(f"line {_line(text, _stopped(notebook))}: {reason}")
+
+
+def _stopped(notebook: Any) -> int:
+    """Which of the source's cells did not come to its end: the last one that was begun."""
+    code = _code(notebook)
+    begun = [cell for cell in code if cell.execution_count is not None]
+    return int((begun or code[:1])[-1].id.removeprefix("cell-"))
+
+
+def _line(text: str, number: int) -> int:
+    """Where the source's cell of that number begins."""
+    start = [match.start() for match in _CELL.finditer(text)][number]
+    return 1 + text.count("\n", 0, start)

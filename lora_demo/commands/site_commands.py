@@ -72,10 +72,11 @@ def notebook(
     Exit 2: no such source, one that cannot be run to its end, or nowhere to write; nothing is written then.
     """
     from lora_demo.commands import notebook as command
+    from lora_demo.results.paths import NotHere
 
     try:
         paths = command.write(names or [])
-    except command.BadSource as error:
+    except (NotHere, command.BadSource) as error:
         _refuse(error)
     for path in paths:
         typer.echo(path)
