@@ -71,16 +71,16 @@ def compare(
 ) -> None:
     """Hold steps that `lora-demo measure --record` took on a GPU against their prediction, made from the recipe alone.
 
-    Exit 0: compared, 2: no such record, or none that was measured on a GPU.
+    Exit 0: compared, 2: no such record, none that was measured on a GPU, or one whose recipe cannot be traced.
     """
+    from lora_demo.commands.refusals import BAD_INPUT
     from lora_demo.memory import measured_runs
     from lora_demo.results.paths import records_dir
     from lora_demo.results.record import RecordError
-    from lora_demo.training.recipes.recipe_files import RecipeError
 
     try:
         found = [measured_runs.compare(record) for record in measured_runs.records(records_dir(), names or ())]
-    except (RecordError, RecipeError) as error:
+    except (RecordError, *BAD_INPUT) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
     if not found:

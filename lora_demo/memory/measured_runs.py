@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lora_demo.memory.recipe_trace import predict_recipe
 from lora_demo.results.record import Record, RecordError
 from lora_demo.results.units import GIB
-from lora_demo.training.recipes.recipe import Recipe
+from lora_demo.training.recipes import recipe_files
 
+Kind = TypeVar("Kind")
 PREFIX = "measured-"
 HOPPER = ("H100", "H200", "H20", "H800", "GH200")
 """Cards for which cuBLAS holds a larger workspace."""
@@ -56,25 +57,40 @@ def on_a_gpu(record: Record) -> bool:
 
 
 def compare(record: Record) -> Compared:
-    """Raises RecordError for what `measure` did not write, RecipeError for a recipe that cannot be traced."""
-    try:
-        recipe, found = Recipe.model_validate(record.configuration["recipe"]), record.samples
-        measured = {"allocated": found["peak_allocated"], "reserved": found["peak_reserved"]}
-        outcome, limit = str(found["outcome"]), record.configuration["limit"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise RecordError(f"record {record.name}: not one that `lora-demo measure --record` wrote: {error}") from error
+    """Raises RecordError for what `measure` did not write, RecipeError for a recipe that cannot be used, and what
+    `predict_recipe` raises for one that cannot be traced."""
+    found = record.samples
+    recipe = recipe_files.parse(_entry(record, record.configuration, "recipe", dict), f"of record {record.name}")
+    outcome, limit = _entry(record, found, "outcome", str), record.configuration.get("limit")
+    if limit is not None:
+        limit = _bytes(record, record.configuration, "limit")
     ran = outcome == "ran"
+    measured = {name: _bytes(record, found, f"peak_{name}") if ran else None for name in ("allocated", "reserved")}
     predicted = predict_recipe(recipe, "h200" if any(mark in record.device for mark in HOPPER) else "rtx4090")
     return Compared(
         name=record.name,
         device=record.device,
         outcome=outcome,
         limit=limit,
-        allocated=measured["allocated"] if ran else None,
-        reserved=measured["reserved"] if ran else None,
+        allocated=measured["allocated"],
+        reserved=measured["reserved"],
         predicted_allocated=predicted.peak_allocated,
         predicted_reserved=predicted.peak_reserved,
     )
+
+
+def _entry(record: Record, part: dict[str, Any], name: str, kind: type[Kind]) -> Kind:
+    value = part.get(name)
+    if isinstance(value, kind) and not isinstance(value, bool):
+        return value
+    said = f"{name} must be {kind.__name__}, found {value!r}" if name in part else f"lacks {name}"
+    raise RecordError(f"record {record.name}: not one that `lora-demo measure --record` wrote: {said}")
+
+
+def _bytes(record: Record, part: dict[str, Any], name: str) -> int:
+    if (value := _entry(record, part, name, int)) < 1:
+        raise RecordError(f"record {record.name}: {name} {value}: no step takes so little; measure again")
+    return value
 
 
 def records(folder: Path, names: Sequence[str] = ()) -> list[Record]:

@@ -16,6 +16,9 @@ from lora_demo.results.store import write_atomically
 MEASURED_WITH = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "numpy")
 
 
+READ_AS = {"name": str, "configuration": dict, "samples": dict, "device": str, "versions": dict}
+
+
 class RecordError(ValueError):
     """A record that cannot be read; the message names the file and the field."""
 
@@ -41,10 +44,15 @@ class Record:
     @classmethod
     def load(cls, path: Path) -> Record:
         try:
-            return cls(**read_object(path))
+            content = read_object(path)
         except NoObject as error:
             reason = str(error).removeprefix(f"{path}: ")
             raise RecordError(f"{path}: not a record: {reason}") from error
+        for name, kind in READ_AS.items():
+            if name in content and not isinstance(content[name], kind):
+                raise RecordError(f"{path}: not a record: {name} is no {kind.__name__}")
+        try:
+            return cls(**content)
         except TypeError as error:
             raise RecordError(f"{path}: not a record: {error}") from error
 

@@ -81,6 +81,34 @@ def test_a_record_of_something_else_is_refused():
         compare(own_data)
 
 
+DAMAGED = {
+    "samples.peak_reserved=x": "peak_reserved must be int, found 'x'",
+    "samples.peak_reserved=0": "peak_reserved 0: no step takes so little",
+    "samples.outcome=null": "outcome must be str, found None",
+    "configuration.limit=x": "limit must be int, found 'x'",
+    "configuration.recipe.steps=x": "steps: Input should be a valid integer",
+    "configuration.recipe.method.r=4096": "r=4096: the rank must lie in",
+    "configuration.recipe.data.length=4096": "data.length 4096: mgm-nano takes",
+    "device=3": "not a record: device is no str",
+}
+
+
+@pytest.mark.parametrize("change", DAMAGED)
+def test_a_damaged_record_is_refused_in_words(change, tmp_path):
+    path = recorded(allocated=1, reserved=1).save(tmp_path)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    where, _, value = change.partition("=")
+    *parts, last = where.split(".")
+    place = content
+    for part in parts:
+        place = place[part]
+    place[last] = json.loads(value) if value != "x" else value
+    path.write_text(json.dumps(content), encoding="utf-8")
+    done = CLI.invoke(app, ["memory", "compare", str(path)])
+    assert (done.exit_code, "errors.pydantic.dev" in done.stderr) == (2, False)
+    assert DAMAGED[change] in done.stderr
+
+
 def test_a_language_model_alone_is_predicted_as_the_predictor_has_it():
     recipe = recipe_files.load("gemma-2b-lora-r16-all")
     setting = Setting("gemma-2b", "lora:r=16,alpha=32,targets=all", length=1024, supervised=128, optimizer="fused")
