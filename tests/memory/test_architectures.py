@@ -71,7 +71,7 @@ def test_a_model_is_predicted(kind: str, tmp_path: Path) -> None:
         ({"model_type": "llama2"}, "llama2"),
         ({}, "model_type"),
         ({"model_type": "t5"}, "causal"),
-        ({"model_type": "llama", **MODERN, "num_attention_heads": 5}, "attention heads"),
+        ({"model_type": "llama", **MODERN, "num_attention_heads": 5}, "num_attention_heads 5 must be a multiple"),
         ({"model_type": "llama", **MODERN, "hidden_size": "wide"}, "hidden_size"),
     ],
 )

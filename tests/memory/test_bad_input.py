@@ -98,6 +98,7 @@ def test_a_choice_that_does_not_exist() -> None:
         ({"num_hidden_layers": 0}, "num_hidden_layers must be a positive whole number"),
         ({"num_hidden_layers": True}, "num_hidden_layers must be a positive whole number"),
         ({"head_dim": "16"}, "head_dim must be a positive whole number"),
+        ({"tie_word_embeddings": "false"}, "tie_word_embeddings must be true or false"),
         ({"num_key_value_heads": 3}, "num_attention_heads 4 must be a multiple of num_key_value_heads 3"),
     ],
 )

@@ -73,5 +73,3 @@ def _check(config: dict[str, Any], file: Path) -> None:
     width, heads = config["hidden_size"], config["num_attention_heads"]
     if config.get("head_dim") is None and width % heads:
         raise BuildError(f"{file}: hidden_size {width} must be a multiple of num_attention_heads {heads}")
-    if not isinstance(config.get("tie_word_embeddings", True), bool):
-        raise BuildError(f"{file}: tie_word_embeddings must be true or false, found {config['tie_word_embeddings']!r}")

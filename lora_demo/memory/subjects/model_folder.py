@@ -60,7 +60,7 @@ def read_config(file: Path) -> dict[str, Any]:
     if not isinstance(raw.get("model_type", ""), str):
         raise BuildError(f"{file}: model_type must be a name such as llama, found {raw['model_type']!r}")
     _check_layers(raw, file)
-    _check_whole(raw, file)
+    _check_values(raw, file)
     heads, groups = raw.get("num_attention_heads"), raw.get("num_key_value_heads")
     if isinstance(heads, int) and isinstance(groups, int) and heads % groups:
         raise BuildError(f"{file}: num_attention_heads {heads} must be a multiple of num_key_value_heads {groups}")
@@ -77,12 +77,14 @@ def _check_layers(raw: dict[str, Any], file: Path) -> None:
             raise BuildError(f"{file}: {name} {value}: at most {MOST_LAYERS} layers are built")
 
 
-def _check_whole(raw: dict[str, Any], file: Path) -> None:
+def _check_values(raw: dict[str, Any], file: Path) -> None:
     for name in WHOLE:
         value = raw.get(name)
         whole = isinstance(value, int) and not isinstance(value, bool) and 0 < value < MOST
         if not (whole or value is None or isinstance(value, list)):
             raise BuildError(f"{file}: {name} must be a positive whole number below {MOST}, found {value!r}")
+    if not isinstance(raw.get("tie_word_embeddings", True), bool):
+        raise BuildError(f"{file}: tie_word_embeddings must be true or false, found {raw['tie_word_embeddings']!r}")
 
 
 def _check_kind(raw: dict[str, Any], file: Path) -> None:
