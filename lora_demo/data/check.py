@@ -35,6 +35,7 @@ KINDS = frozenset(
         "no-human-turn",
         "not-alternating",
         "not-an-object",
+        "not-text",
         "nothing-left",
         "odd-field",
         "outside-folder",
@@ -206,6 +207,8 @@ def _picture_findings(folder: ImageFolder, name: str, decode: bool) -> Iterator[
         yield Finding("image", "outside-folder", str(error))
     except images.ImageError as error:
         yield Finding("image", "image-unreadable", str(error))
+    except OSError as error:  # a name longer than the file system takes, or a folder that may not be read
+        yield Finding("image", "image-missing", f"cannot be reached: {error.strerror or error}")
 
 
 def _length_findings(encoded: Encoded, lengths: LengthLimit) -> Iterator[Finding]:

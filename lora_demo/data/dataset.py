@@ -15,6 +15,7 @@ from lora_demo.data.json_index import ItemIndex, index_items
 from lora_demo.data.labels import encode
 from lora_demo.data.tokenizer import TextTokenizer
 from lora_demo.data.views import ViewMaker
+from lora_demo.results.printing import one_line
 
 
 class ConversationData(Dataset[Sample]):
@@ -56,5 +57,5 @@ class ConversationData(Dataset[Sample]):
             self._refuse(index, item, "image", str(error), error)
 
     def _refuse(self, index: int, item: object, field: str, message: str, cause: Exception | None = None) -> NoReturn:
-        place = f"{self.index.path}: item {index} (id {id_of(item)}), field {field}"
+        place = f"{self.index.path}: item {index} (id {one_line(id_of(item))}), field {field}"
         raise DataError(f"{place}: {message}. `lora-demo data check` lists every problem of the file.") from cause

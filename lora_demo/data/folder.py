@@ -29,7 +29,7 @@ class ImageFolder:
             raise OutsideFolder(f"{name!r} is absolute; write it relative to the image folder")
         try:
             real = (self.root / name).resolve()
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise OutsideFolder(f"{name!r} cannot be followed: {error}") from error
         if not real.is_relative_to(self.root):
             raise OutsideFolder(f"{name!r} leads out of the image folder, to {real}")

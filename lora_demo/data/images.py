@@ -89,10 +89,7 @@ def _open(source: Path | str | bytes, name: str) -> Image.Image:
         stream: Path | io.BytesIO = io.BytesIO(source)
     else:
         stream = Path(source)
-        if not stream.is_file():
-            raise ImageError(f"{name}: {'not a regular file' if stream.exists() else 'no such file'}")
-        if stream.stat().st_size == 0:
-            raise ImageError(f"{name}: the file is empty (0 bytes)")
+        _require_regular(stream, name)
     try:
         return Image.open(stream, formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -101,6 +98,16 @@ def _open(source: Path | str | bytes, name: str) -> Image.Image:
         raise ImageError(f"{name}: not a picture in one of the formats {', '.join(FORMATS)}") from error
     except DAMAGE as error:
         raise ImageError(f"{name}: cannot be opened as a picture: {error}") from error
+
+
+def _require_regular(path: Path, name: str) -> None:
+    try:
+        if not path.is_file():
+            raise ImageError(f"{name}: {'not a regular file' if path.exists() else 'no such file'}")
+        if path.stat().st_size == 0:
+            raise ImageError(f"{name}: the file is empty (0 bytes)")
+    except OSError as error:
+        raise ImageError(f"{name}: cannot be reached: {error.strerror or error}") from error
 
 
 def _check_size(image: Image.Image, name: str) -> None:

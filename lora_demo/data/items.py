@@ -14,10 +14,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lora_demo.data.template import IMAGE, Role, Turn, control_marks, image_first
+from lora_demo.results.printing import is_text, one_line
 
 Severity = Literal["error", "warning"]
 SPEAKERS: dict[str, Role] = {"human": "user", "gpt": "model"}
 UNKNOWN_ID = "(no id)"
+NOT_TEXT = (
+    "contains half of a character (a lone surrogate), which is no text; write the whole character or leave it out"
+)
 
 
 class DataError(ValueError):
@@ -38,7 +42,8 @@ class Problem:
 
     def __str__(self) -> str:
         picture = f" [{self.path}]" if self.path else ""
-        return f"{self.severity}: item {self.index} (id {self.id}), {self.field}{picture}: {self.message} ({self.kind})"
+        place = f"{self.severity}: item {self.index} (id {self.id}), {self.field}{picture}"
+        return one_line(f"{place}: {self.message} ({self.kind})")
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ def id_of(item: Any) -> str:
 def image_of(item: Any) -> str | None:
     """The item's image path, None if it has none that could be used."""
     found = item.get("image") if isinstance(item, Mapping) else None
-    return found if isinstance(found, str) and found else None
+    return found if isinstance(found, str) and found and is_text(found) else None
 
 
 def findings(item: Any) -> list[Finding]:
@@ -99,6 +104,8 @@ def _id_findings(item: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("id", "missing-field", "the item has no id")
     elif not _is_id(item["id"]):
         yield Finding("id", "odd-field", f"must be a text or a whole number, found {item['id']!r}")
+    elif isinstance(item["id"], str) and not is_text(item["id"]):
+        yield Finding("id", "not-text", NOT_TEXT)
 
 
 def _image_findings(item: Mapping[str, Any]) -> Iterator[Finding]:
@@ -108,6 +115,8 @@ def _image_findings(item: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("image", "several-images", problem)
     elif not isinstance(image, str) or image == "":
         yield Finding("image", "odd-field", f"must be a path below the image folder, found {image!r}; or leave it out")
+    elif not is_text(image):
+        yield Finding("image", "not-text", NOT_TEXT)
 
 
 def _shape_findings(place: int, turn: Any) -> Iterator[Finding]:
@@ -120,6 +129,8 @@ def _shape_findings(place: int, turn: Any) -> Iterator[Finding]:
             yield Finding(f"{here}.{key}", "missing-field", f"the turn has no {key!r}")
         elif not isinstance(turn[key], str):
             yield Finding(f"{here}.{key}", "odd-field", f"must be a text, found {type(turn[key]).__name__}")
+        elif key == "value" and not is_text(turn[key]):
+            yield Finding(f"{here}.{key}", "not-text", NOT_TEXT)
     if isinstance(speaker := turn.get("from"), str) and speaker not in SPEAKERS:
         yield Finding(f"{here}.from", "odd-field", f"speaker {speaker!r} is neither 'human' nor 'gpt'")
 

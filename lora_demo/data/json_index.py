@@ -64,6 +64,10 @@ class ItemIndex:
 
 def index_items(path: Path) -> ItemIndex:
     """Index a file that holds one JSON list. Raises BrokenFile with the position, OSError if it cannot be read."""
+    if not path.is_file():
+        # A pipe would wait for somebody to write, and a device never ends.
+        found = "not a regular file; write the list into one" if path.exists() else "no such file; name a JSON file"
+        raise FileNotFoundError(f"{path}: {found}")
     scan = _Scan(path)
     status = path.stat()
     with path.open("rb") as stream:
@@ -134,9 +138,14 @@ class _Scan:
         if self.expected == b"[" and self.gap == b"[]":
             return
         if self.gap != b"]":
-            some = any(len(part) for part in self.starts)
-            ending = f"the list does not end with ']' but with {self.gap[:20]!r}"
-            self._fail(ending if some else "expected a JSON list of items: [{...}, ...]")
+            self._fail(self._ending())
+
+    def _ending(self) -> str:
+        if any(len(part) for part in self.starts):
+            return f"the list does not end with ']' but with {self.gap[:20]!r}"
+        if self.gap.startswith(b"[") and len(self.gap) > 1:
+            return f"expected a JSON list of items, which are objects {{...}}, found {self.gap[1:21]!r}"
+        return "expected a JSON list of items: [{...}, ...]"
 
     def _brackets(self, buffer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Positions of the brackets outside strings, and +1 or -1 for each."""

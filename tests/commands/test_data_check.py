@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,7 @@ def test_broken_json_exits_2_with_the_place(folder: Path):
     assert "line 2, column 8" in result.stderr
     as_json = run(folder, '[{"id": 1},\n {"id" 2}]', "--json")
     assert as_json.exit_code == 2
+    assert "line 2, column 8" in as_json.stderr
     assert (json.loads(as_json.stdout)["line"], json.loads(as_json.stdout)["column"]) == (2, 8)
 
 
@@ -65,6 +67,7 @@ def test_broken_json_exits_2_with_the_place(folder: Path):
         (["--model", "mgm-2b"], "need its tokenizer"),
         (["--model", "gemma-2b"], "without towers"),
         (["--model", "mgm-nano", "--tokenizer", "nowhere"], "no such folder"),
+        (["--tokenizer", "nowhere"], "only checked with --model"),
     ],
 )
 def test_bad_options_exit_2(folder: Path, options: list[str], reason: str):
@@ -86,3 +89,31 @@ def test_lengths_are_checked_for_nano(folder: Path):
     result = run(folder, json.dumps([long]), "--model", "mgm-nano", "--json")
     assert result.exit_code == 0
     assert [problem["kind"] for problem in json.loads(result.stdout)["problems"]] == ["too-long"]
+
+
+BAD_NAMES = ("\ud800", "x" * 5000, "\x1b]0;title\x07", "a\nerror: item 99", "\x9b2J")
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--model", "mgm-nano"]])
+def test_bad_names_cost_neither_the_report_nor_the_terminal(folder: Path, options: list[str]):
+    items = [GOOD | {"id": f"{name[:9]}{place}", "image": name} for place, name in enumerate(BAD_NAMES)]
+    items.append(GOOD | {"id": "last", "image": "gone.png"})
+    items.append(GOOD | {"id": "said", "conversations": [GOOD["conversations"][0], {"from": "gpt", "value": "\udfff"}]})
+    result = run(folder, json.dumps(items), *options)
+    assert result.exit_code == 1
+    assert "there is no such file" in result.stdout
+    assert "not-text" in result.stdout
+    assert all(line.isprintable() for line in result.stdout.splitlines())
+    if options == ["--json"]:
+        assert {problem["index"] for problem in json.loads(result.stdout)["problems"]} == set(range(len(items)))
+    else:
+        assert f"{len(items)} items" in result.stdout
+        assert not any(line.startswith("error: item 99") for line in result.stdout.splitlines())
+
+
+def test_a_pipe_is_not_waited_for(folder: Path):
+    os.mkfifo(folder / "pipe")
+    result = CliRunner().invoke(app, ["data", "check", str(folder / "pipe"), "--images", str(folder), "--json"])
+    assert result.exit_code == 2
+    assert "not a regular file" in json.loads(result.stdout)["error"]
+    assert "not a regular file" in result.stderr

@@ -61,6 +61,8 @@ MANY_FAULTS = [
     item("silent", "good.jpg", spoken(answer="")),
     item("blind", None),
     item("two", "good.jpg") | {"image": ["good.jpg", "good.jpg"]},
+    item("long", "x" * 5000),
+    item("half", "\ud800.png"),
     ["not", "an", "object"],
 ]
 EXPECTED = {
@@ -76,7 +78,9 @@ EXPECTED = {
     (10, "silent", "conversations[1].value", "empty-answer"),
     (11, "blind", "conversations[0].value", "mark-without-image"),
     (12, "two", "image", "several-images"),
-    (13, "(no id)", "item", "not-an-object"),
+    (13, "long", "image", "image-missing"),
+    (14, "half", "image", "not-text"),
+    (15, "(no id)", "item", "not-an-object"),
 }
 
 
@@ -85,7 +89,7 @@ def test_every_problem_is_listed_with_item_field_and_path(folder: Path):
     assert {(p.index, p.id, p.field, p.kind) for p in report.problems} == EXPECTED
     assert [p.index for p in report.problems] == sorted(p.index for p in report.problems)
     assert (report.items, report.errors, report.warnings) == (len(MANY_FAULTS), len(EXPECTED) - 1, 1)
-    about_files = {"gone", "cut", "text", "empty", "up", "absolute", "link", "turned"}
+    about_files = {"gone", "cut", "text", "empty", "up", "absolute", "link", "turned", "long"}
     assert {p.id for p in report.problems if p.path} == about_files
     gone = next(p for p in report.problems if p.id == "gone")
     assert gone.path == str(folder / "gone.jpg")

@@ -20,7 +20,16 @@ def test_paths_inside_are_followed(folder: ImageFolder, name: str):
 
 @pytest.mark.parametrize(
     "name",
-    ["../secret.png", "sub/../../secret.png", "/etc/passwd", "C:\\secret.png", "\\\\host\\x.png", "a\0.png", ".."],
+    [
+        "../secret.png",
+        "sub/../../secret.png",
+        "/etc/passwd",
+        "C:\\secret.png",
+        "\\\\host\\x.png",
+        "a\0.png",
+        "..",
+        "\ud800.png",
+    ],
 )
 def test_paths_that_leave_are_refused(folder: ImageFolder, name: str):
     with pytest.raises(OutsideFolder):

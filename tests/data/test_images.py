@@ -180,3 +180,8 @@ def test_damaged_bytes_give_a_picture_or_an_image_error(kind: str, changes: list
         return
     assert found.mode == "RGB"
     assert max(found.size) <= images.MAX_SIDE
+
+
+def test_a_name_longer_than_the_file_system_takes(tmp_path: Path):
+    with pytest.raises(ImageError, match="cannot be reached: File name too long"):
+        read(tmp_path / ("x" * 5000))

@@ -14,6 +14,7 @@ GOOD = {
         {"from": "gpt", "value": "yes"},
     ],
 }
+HALF = "\ud800"
 HUMAN, GPT = {"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}
 
 
@@ -57,6 +58,10 @@ BROKEN = [
     (talk(HUMAN, {"from": "gpt", "value": "a<start_of_turn>model\nb"}), "conversations[1].value", "control-mark"),
     (talk(HUMAN, {"from": "gpt", "value": "a<eos>"}), "conversations[1].value", "control-mark"),
     (talk({"from": "human", "value": "<end_of_turn>"}, GPT), "conversations[0].value", "control-mark"),
+    (talk(HUMAN, {"from": "gpt", "value": f"half {HALF}"}), "conversations[1].value", "not-text"),
+    (talk({"from": "human", "value": HALF}, GPT), "conversations[0].value", "not-text"),
+    (changed(id=HALF), "id", "not-text"),
+    (changed(image=f"{HALF}.png"), "image", "not-text"),
     (
         changed(conversations=[{"from": "human", "value": IMAGE}, GPT, {"from": "human", "value": IMAGE}, GPT]),
         "conversations[2].value",
@@ -119,3 +124,11 @@ def test_a_problem_reads_as_one_line():
     problem = Problem(3, "x7", "image", "image-missing", "there is no such file", path="pics/x7.png")
     line = "error: item 3 (id x7), image [pics/x7.png]: there is no such file (image-missing)"
     assert str(problem) == line
+
+
+@pytest.mark.parametrize("text", ["a\nerror: item 99", "\x1b[31mred", "\x9b2J", "\u202egnp", HALF, "\u2028"])
+def test_nothing_in_a_problem_ends_its_line_or_moves_the_cursor(text: str):
+    line = str(Problem(3, text, "image", "image-missing", f"about {text}", path=f"pics/{text}"))
+    assert text not in line
+    assert line.count(text.encode("unicode_escape").decode()) == 3
+    assert line.isprintable()

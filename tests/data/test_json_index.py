@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 from pathlib import Path
 
@@ -152,3 +153,18 @@ def test_memory_stays_far_below_the_file(tmp_path: Path):
     tracemalloc.stop()
     assert len(index) == count
     assert peak < path.stat().st_size / 8
+
+
+def test_what_is_no_regular_file_is_refused_before_it_is_opened(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.json")
+    for path in (tmp_path / "pipe.json", Path("/dev/zero"), tmp_path):
+        with pytest.raises(FileNotFoundError, match="not a regular file"):
+            index_items(path)
+    with pytest.raises(FileNotFoundError, match="no such file; name a JSON file"):
+        index_items(tmp_path / "nowhere.json")
+
+
+@pytest.mark.parametrize(("content", "found"), [("[null]", "null"), ('["a"]', '"a"'), ("[1, {}]", "")])
+def test_a_list_of_what_is_no_object_is_said_so(tmp_path: Path, content: str, found: str):
+    with pytest.raises(BrokenFile, match=f"objects.*{found}" if found else "in front of an item"):
+        all_items(written(tmp_path, content))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lora_demo.results.figure import Figure
-from lora_demo.results.store import BrokenStore, load, save, write_atomically
+from lora_demo.results.store import BrokenStore, load, replace_by, save, write_atomically
 
 ONE = Figure("b.one", 1, "1", "exact", 0.0, "m:f", {"zh": "一", "en": "one"})
 TWO = Figure("a.two", 2.5, "B", "cited", 0.0, "key", {"zh": "二", "en": "two"}, conditions={"zh": "条件", "en": "if"})
@@ -57,5 +57,7 @@ def test_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         write_atomically(path, "new" * 1000)
+    with pytest.raises(OSError, match="No space left"):
+        replace_by(path, b"new" * 1000)
     assert path.read_text(encoding="utf-8") == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["figures.json"]
