@@ -18,6 +18,7 @@ from lora_demo.judge.judging import AnswerUnreadable, JudgeUnavailable, judge, r
 from lora_demo.pages.bank.exercise import Exercise, load_exercises
 from lora_demo.pages.bank.language import LEVELS
 from lora_demo.results.paths import project_root
+from lora_demo.results.store import write_new
 
 dojo_app = typer.Typer(help="Hand-coding practice: write it, have it judged by its properties.", no_args_is_help=True)
 
@@ -193,8 +194,7 @@ def _save(known: progress.Progress) -> None:
 
 def _write_new(out: Path, starter: str) -> None:
     try:
-        with out.open("x", encoding="utf-8") as stream:
-            stream.write(starter)
+        write_new(out, starter)
     except FileExistsError:
         _refuse(f"{out} is there already and was left as it is; name another file")
     except OSError as error:

@@ -8,6 +8,7 @@ import json
 import os
 import queue
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -54,6 +55,11 @@ class Job:
 def read_answer(path: Path) -> str:
     """The source of an answer. Raises AnswerUnreadable."""
     try:
+        if stat.S_ISDIR(mode := path.stat().st_mode):
+            raise AnswerUnreadable(f"{path}: cannot be read: Is a directory")
+        if not stat.S_ISREG(mode):
+            # A pipe would wait for somebody to write, a device never ends.
+            raise AnswerUnreadable(f"{path}: a pipe or a device; save the answer in a file")
         with path.open("rb") as stream:
             content = stream.read(LARGEST + 1)
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import pytest
@@ -102,8 +103,47 @@ def test_a_file_that_is_there_is_never_overwritten(tmp_path):
     assert "is there already and was left as it is" in done.stderr
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes of this kind are POSIX's")
+def test_a_pipe_is_no_answer(tmp_path):
+    os.mkfifo(tmp_path / "pipe.py")
+    done = dojo("judge", NAME, "--file", str(tmp_path / "pipe.py"))
+    assert done.exit_code == 2
+    assert "pipe.py: a pipe or a device; save the answer in a file" in done.stderr
+
+
+def test_a_full_disk_leaves_no_starter_behind(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    answer = tmp_path / "answer.py"
+    with monkeypatch.context() as disk:
+        disk.setattr("lora_demo.results.store.os.fsync", full)
+        done = dojo("next", "--out", str(answer))
+    assert done.exit_code == 2
+    assert "answer.py cannot be written: No space left on device" in done.stderr
+    assert not answer.exists()
+    assert dojo("next", "--out", str(answer)).exit_code == 0
+
+
+def entry(**fields) -> str:
+    return json.dumps({"version": 1, "exercises": {NAME: fields}})
+
+
 @pytest.mark.parametrize(
-    "content", ["{", "[]", '{"version": 9, "exercises": {}}', '{"version": 1, "exercises": {"x": 3}}']
+    "content",
+    [
+        "{",
+        "[]",
+        "[" * 100_000,
+        '{"version": 9, "exercises": {}}',
+        '{"version": 1, "exercises": {"x": 3}}',
+        entry(hints=-5),
+        entry(tries=True),
+        entry(tries=1.5),
+        entry(passed="\ud800"),
+        entry(passed="yesterday"),
+        entry(passed="20260102"),
+    ],
 )
 def test_progress_that_cannot_be_read_is_put_aside(home, content):
     home.mkdir()
@@ -113,6 +153,22 @@ def test_progress_that_cannot_be_read_is_put_aside(home, content):
     assert "could not be read" in done.stderr
     assert (home / "dojo.unreadable-1.json").read_text() == content
     assert json.loads((home / "dojo.json").read_text())["exercises"][NAME]["hints"] == 1
+
+
+def test_progress_that_cannot_even_be_put_aside_is_left_alone(home, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    home.mkdir()
+    (home / "dojo.json").write_text("{")
+    # root may rename anywhere, so a chmod proves nothing where tests run as root
+    with monkeypatch.context() as folder:
+        folder.setattr("pathlib.Path.replace", refuse)
+        done = dojo("hint", NAME)
+    assert done.exit_code == 0, done.exception
+    assert "Hint 1/3" in done.stdout
+    assert "nor put aside (Permission denied), so nothing is kept" in done.stderr
+    assert [file.read_text() for file in home.iterdir()] == ["{"]
 
 
 def test_a_verdict_is_shown_where_progress_cannot_be_kept(home):

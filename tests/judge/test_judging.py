@@ -183,6 +183,14 @@ def test_several_answers_share_a_process_until_one_breaks_it(job):
     assert [verdict.status for verdict in verdicts] == ["pass", "error", "pass", "fail"]
 
 
+@posix
+@pytest.mark.parametrize("device", ["/dev/zero", "pipe.py"])
+def test_what_never_ends_is_no_answer(tmp_path, device):
+    os.mkfifo(tmp_path / "pipe.py")
+    with pytest.raises(AnswerUnreadable, match="a pipe or a device"):
+        read_answer(tmp_path / device)
+
+
 def test_a_file_that_cannot_be_an_answer_is_refused(tmp_path):
     (tmp_path / "large.py").write_bytes(b"#" * (LARGEST + 1))
     (tmp_path / "latin.py").write_bytes("x = 'é'".encode("latin-1"))
