@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from lora_demo.figures.known import UnknownFigure, definitions, select
 from lora_demo.figures.literature import BrokenLiterature
@@ -64,7 +65,8 @@ def _table(wrong: list[Verdict], path: Path) -> Table:
         table.add_column(heading, overflow="fold")
     for verdict in wrong:
         cells = (verdict.status, verdict.field, verdict.old, verdict.new)
-        table.add_row(verdict.name, *("" if cell is None else str(cell) for cell in cells))
+        # A name in the file may look like markup: it is shown, not obeyed.
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in (verdict.name, *cells)))
     return table
 
 

@@ -76,6 +76,18 @@ def test_regenerating_some_keeps_the_others(figures_copy: Path) -> None:
     assert json.loads(figures_copy.read_text(encoding="utf-8"))["lora.square4096.r8"]["value"] == 1
 
 
+@pytest.mark.parametrize("name", ["[/bold]x", "[bold]x", "[link=file:///x]x"])
+def test_a_name_like_markup_is_shown_as_it_is(figures_copy: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Neither obeyed nor a traceback."""
+    # Whether the file holds strangers is asked of the whole file only, and all of it takes minutes.
+    monkeypatch.setattr("lora_demo.figures.command.definitions", dict)
+    stranger = json.loads(figures_copy.read_text(encoding="utf-8"))[NAME]
+    figures_copy.write_text(json.dumps({name: stranger}), encoding="utf-8")
+    result = figures("--check")
+    assert result.exit_code == 1, result.exception
+    assert name in result.stdout
+
+
 def test_unknown_name_offers_near_ones(figures_copy: Path) -> None:
     """A typing error ends with exit 2 and a suggestion."""
     result = figures("lora.square4096.r17")
@@ -92,6 +104,7 @@ def test_unknown_name_offers_near_ones(figures_copy: Path) -> None:
         pytest.param(lambda text: text.replace('"kind": "exact"', '"kind": "guess"', 1), "kind 'guess'", id="kind"),
         pytest.param(lambda text: text.replace('"value"', '"valu"', 1), "unknown field 'valu'", id="field"),
         pytest.param(lambda text: "[]", "top level", id="no object"),
+        pytest.param(lambda text: "[" * 100_000, "recursion", id="deep"),
     ],
 )
 @pytest.mark.parametrize("mode", [[], ["--check"]])
@@ -105,6 +118,16 @@ def test_damaged_file_is_refused_and_left_alone(figures_copy: Path, damage, said
     assert "git checkout" in result.stderr
     assert figures_copy.read_bytes() == before
     assert [path.name for path in figures_copy.parent.glob("*.tmp")] == []
+
+
+def test_a_folder_in_the_files_place_is_named(figures_copy: Path) -> None:
+    """The way out is not to change permissions."""
+    figures_copy.unlink()
+    figures_copy.mkdir()
+    result = figures(NAME)
+    assert result.exit_code == 2
+    assert "a folder, a pipe or a device, where a file belongs" in result.stderr
+    assert "writable" not in result.stderr
 
 
 def test_unwritable_folder_is_a_clear_error(figures_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
