@@ -53,7 +53,7 @@ def require_same(model: nn.Module, folder: Path) -> bool:
         return False
     try:
         noted = json.loads(path.read_text(encoding="utf-8"))["fingerprint"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path}: cannot be read: {error}") from error
     if noted != of(model):
         raise CheckpointError(

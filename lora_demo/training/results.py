@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from pydantic import ValidationError
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from lora_demo.methods import own_format, peft_format, surgery
@@ -73,7 +74,8 @@ def save(model: MGM, recipe: Recipe, folder: Path) -> Path:
 def load(folder: Path) -> MGM:
     """The model that a run ended with, in eval mode; adapters are attached, not merged.
 
-    Raises CheckpointError if the base is not the one that the run was trained on.
+    Raises CheckpointError if the base is not the one that the run was trained on or a file is damaged, MethodError if
+    the adapter does not fit the base.
     """
     recipe = recipe_of(folder)
     if recipe.method.name in WHOLE:
@@ -81,12 +83,26 @@ def load(folder: Path) -> MGM:
     model = mgm_of(recipe.model, recipe.seed)
     fingerprint.require_same(model, folder)
     load_adapter = peft_format.load if recipe.method.name in PEFT_METHODS else own_format.load
-    load_adapter(model.language_model, folder / ADAPTER)
+    try:
+        load_adapter(model.language_model, folder / ADAPTER)
+    except (TypeError, RecursionError) as error:
+        raise CheckpointError(f"{folder / ADAPTER}: holds settings that no method takes: {error}") from error
     if (folder / PROJECTORS).is_file():
-        unknown = model.load_state_dict(load_file(folder / PROJECTORS), strict=False).unexpected_keys
-        if unknown:
-            raise CheckpointError(f"{folder / PROJECTORS}: this model has no weight {unknown[0]}")
+        _load_projectors(model, folder / PROJECTORS)
     return model.eval()
+
+
+def _load_projectors(model: MGM, path: Path) -> None:
+    try:
+        found = load_file(path)
+        unknown = model.load_state_dict(found, strict=False).unexpected_keys
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: damaged, or from another model: {error}") from error
+    if unknown:
+        raise CheckpointError(f"{path}: this model has no weight {unknown[0]}")
+    for name, value in found.items():
+        if not value.isfinite().all():
+            raise CheckpointError(f"{path}: {name} holds NaN or infinity; take an earlier state of the run")
 
 
 def _projectors(model: MGM) -> dict[str, torch.nn.Parameter]:
