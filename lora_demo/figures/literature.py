@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lora_demo.figures.registry import Definition, Number, both
 from lora_demo.results.paths import literature_file
@@ -45,6 +45,14 @@ class Item(Strict):
     checked: Checked
     title: Title
     conditions: Title | None = None
+
+    @field_validator("value", mode="before")
+    @classmethod
+    def _is_a_number(cls, value: object) -> object:
+        # Texts pass: YAML reads 2e-5 as one. But true is no 1.
+        if isinstance(value, bool):
+            raise ValueError("must be a number")
+        return value
 
 
 class Source(Strict):
@@ -83,17 +91,29 @@ class _UniqueKeys(_Loader):
 
 @cache
 def read(path: Path) -> dict[str, Source]:
-    """All sources by key."""
+    """All sources by key. Raises BrokenLiterature."""
+    raw = _parsed(path)
+    if not isinstance(raw, dict):
+        raise BrokenLiterature(f"{path}: the top level must map a key to a source")
+    return {str(key): _source(path, key, entry) for key, entry in raw.items()}
+
+
+def _parsed(path: Path) -> object:
+    if not path.is_file():
+        # A pipe would wait for somebody to write.
+        where = "the command works in a checkout, or with LORA_DEMO_ROOT naming one"
+        raise BrokenLiterature(f"{path}: {'is no regular file' if path.exists() else 'is not there'}; {where}")
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
-        if not isinstance(raw, dict):
-            raise BrokenLiterature(f"{path}: the top level must map a key to a source")
-        return {key: _source(path, key, entry) for key, entry in raw.items()}
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BrokenLiterature(f"{path}: {error}") from error
+    except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
+        # YAML's own types, dates and numbers among them, raise whatever Python does on their text.
+        message = f"a value is not what it looks like: {error}; quote a date, number or `!!` meant as text"
+        raise BrokenLiterature(f"{path}: {message}") from error
 
 
-def _source(path: Path, key: str, entry: object) -> Source:
+def _source(path: Path, key: object, entry: object) -> Source:
     try:
         return Source.model_validate(entry)
     except ValidationError as error:

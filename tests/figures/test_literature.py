@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,35 @@ def test_faulty_entry_is_named(tmp_path: Path, change: tuple[str, str], said: st
     with pytest.raises(BrokenLiterature, match=r"literature\.yaml") as caught:
         read(file)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff", "can't decode byte"),
+        (b"a: 2026-99-99", "month must be in 1..12"),
+        (b"a: !!bool x", "not what it looks like: 'x'"),
+        (b"a: " + b"1" * 5000, "Exceeds the limit"),
+        (b"1: [2]", "source 1, field"),
+        (GOOD.replace("value: 0.5", "value: true").encode(), "field items.score.value"),
+        (None, "is no regular file"),
+    ],
+)
+def test_a_file_of_any_kind_is_named(tmp_path: Path, content: bytes | None, said: str) -> None:
+    """No content of the file ends in a traceback, and a pipe is not waited for."""
+    file = tmp_path / "literature.yaml"
+    if content is None:
+        os.mkfifo(file)
+    else:
+        file.write_bytes(content)
+    with pytest.raises(BrokenLiterature, match=r"literature\.yaml") as caught:
+        list(cited_definitions(file))
+    assert said in str(caught.value)
+
+
+def test_a_file_that_is_not_there_says_how_to_name_another(tmp_path: Path) -> None:
+    with pytest.raises(BrokenLiterature, match="is not there; the command works in a checkout, or with LORA_DEMO_ROOT"):
+        read(tmp_path / "literature.yaml")
 
 
 def test_good_entry_is_read(tmp_path: Path) -> None:
