@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from lora_demo.methods import own_format, peft_format, surgery
-from lora_demo.models import fingerprint, weights
+from lora_demo.models import fingerprint, projectors, weights
 from lora_demo.models.mgm import MGM
 from lora_demo.models.tensor_files import CheckpointError
 from lora_demo.results.store import write_atomically
@@ -87,7 +87,7 @@ def load(folder: Path) -> MGM:
         load_adapter(model.language_model, folder / ADAPTER)
     except (TypeError, RecursionError) as error:
         raise CheckpointError(f"{folder / ADAPTER}: holds settings that no method takes: {error}") from error
-    if (folder / PROJECTORS).is_file():
+    if recipe.method.projectors:
         _load_projectors(model, folder / PROJECTORS)
     return model.eval()
 
@@ -100,6 +100,9 @@ def _load_projectors(model: MGM, path: Path) -> None:
         raise CheckpointError(f"{path}: damaged, or from another model: {error}") from error
     if unknown:
         raise CheckpointError(f"{path}: this model has no weight {unknown[0]}")
+    wanted = [name for name, _ in model.named_parameters() if name.split(".")[0] in projectors.PROJECTORS]
+    if missing := [name for name in wanted if name not in found]:
+        raise CheckpointError(f"{path}: lacks {missing[0]}, which this run trained; take another copy of the run")
     for name, value in found.items():
         if not value.isfinite().all():
             raise CheckpointError(f"{path}: {name} holds NaN or infinity; take an earlier state of the run")
