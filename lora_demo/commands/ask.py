@@ -109,7 +109,7 @@ def answer(model: MGM, text: TextTokenizer, picture: Image.Image | None, questio
 def _room(model: MGM, ids: list[int]) -> int:
     """Positions that the question leaves: the model would cut a longer one from behind, the place to answer first."""
     config = model.config
-    longest = config.splice.max_length or config.llm.max_position_embeddings
+    longest = config.most_positions
     taken = len(ids) + ids.count(labels.IMAGE_ID) * (config.image_tokens - 1)
     if taken >= longest:
         raise AskError(

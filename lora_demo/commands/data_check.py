@@ -52,7 +52,7 @@ def lengths(model: str | None, tokenizer_dir: Path | None) -> LengthLimit | None
         raise ValueError(f"lengths for {model} need its tokenizer: give --tokenizer DIR, or leave --model out")
     found = tokenizer.load(tokenizer_dir) if tokenizer_dir else tokenizer.nano()
     found.require_fits(config.llm.vocab_size)
-    limit = config.splice.max_length or config.llm.max_position_embeddings
+    limit = config.most_positions
     return LengthLimit(found, config.image_tokens, limit)
 
 

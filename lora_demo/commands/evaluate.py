@@ -96,7 +96,7 @@ def _cut(asked: Question, config: MGMConfig, text: TextTokenizer) -> int:
 
     An answer that is cut away altogether would count as right, since nothing in it could be wrong: DataError.
     """
-    longest = config.splice.max_length or config.llm.max_position_embeddings
+    longest = config.most_positions
     lengths = LengthLimit(text, config.image_tokens, longest)
     report = require_clean(asked.file, asked.images, decode=False, lengths=lengths, rows=First(asked.rows))
     found = [problem for problem in report.problems if problem.kind == "too-long"]

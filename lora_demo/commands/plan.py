@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from lora_demo.commands.predict import usual_length
+from lora_demo.commands.report_console import report_console
 from lora_demo.memory.cards import Card, UnknownCard, card
 from lora_demo.memory.formula.closed_form import OutOfForm, Request
 from lora_demo.memory.formula.decoder_config import decoder
@@ -18,17 +20,13 @@ from lora_demo.memory.subjects.subject import SubjectError
 from lora_demo.models.presets import longest_row
 from lora_demo.results.units import GIB
 
-DEFAULT_LENGTH = 1024
-REPORT_WIDTH = 160
-"""Columns of the table where no terminal says how many it has."""
-
 
 def run(model: str, gpu: str, length: int | None, supervised: int, *, trace: bool, as_json: bool) -> int:
-    """Propose and print; 1 when nothing fits, 2 for bad input. No length: DEFAULT_LENGTH, or what the model takes."""
+    """Propose and print; 1 when nothing fits, 2 for bad input. No length: the usual one of the model."""
     try:
         device = card(gpu)
         dimensions, longest = decoder(model), longest_row(model)
-        length = min(DEFAULT_LENGTH, longest or DEFAULT_LENGTH) if length is None else length
+        length = usual_length(model) if length is None else length
         _check_length(length, supervised, dimensions.image.get("positions", 0))
         if longest is not None and length > longest:
             raise BuildError(f"--seq {length}: {model} cuts rows at {longest} positions; use at most {longest}")
@@ -81,9 +79,7 @@ def _json(found: list[Proposal], device: Card, traced: int | None) -> dict[str, 
 
 
 def _show(found: list[Proposal], device: Card, traced: int | None, title: str) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console.width = REPORT_WIDTH
+    console = report_console()
     # As a line of its own: a table's title is read as markup, and broken inside paths.
     title = f"{title} · {device.name}, {device.budget / GIB:.2f} GiB for the process"
     console.print(title, markup=False, highlight=False, soft_wrap=True)

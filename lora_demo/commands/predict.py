@@ -43,12 +43,17 @@ def run(setting: Setting, *, as_json: bool) -> int:
 
 
 def sizes(model: str, loop: str, batch: int | None, length: int | None) -> tuple[int, int]:
-    """(rows, positions per row), as far as they are given: one row, as long as the model takes and DEFAULT_LENGTH at
-    most. The published loop has sizes of its own; others given with it are refused by the prediction."""
-    rows, longest = 1, min(DEFAULT_LENGTH, longest_row(model) or DEFAULT_LENGTH)
-    if loop == "published":
-        rows, longest = BATCH, LONGEST
-    return rows if batch is None else batch, longest if length is None else length
+    """(rows, positions per row): those given, else one row of the usual length.
+
+    The published loop has sizes of its own; others given with it are refused by the prediction.
+    """
+    rows, usual = (BATCH, LONGEST) if loop == "published" else (1, usual_length(model))
+    return rows if batch is None else batch, usual if length is None else length
+
+
+def usual_length(model: str) -> int:
+    """DEFAULT_LENGTH, or what the model takes if that is less."""
+    return min(DEFAULT_LENGTH, longest_row(model) or DEFAULT_LENGTH)
 
 
 def _need(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -13,7 +13,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from lora_demo.commands.train import BAD_INPUT
+from lora_demo.commands.refusals import BAD_INPUT
+from lora_demo.commands.report_console import report_console
 from lora_demo.memory.cards import card
 from lora_demo.memory.predict import Setting, trace_subject
 from lora_demo.memory.subjects.errors import BuildError
@@ -38,8 +39,6 @@ from lora_demo.training.searching.search import Search, SearchError, base_recipe
 from lora_demo.training.searching.tuning import Objective, finished, open_study, optimise
 
 CARD = "rtx4090"
-REPORT_WIDTH = 160
-"""Columns of the table where no terminal says how many it has."""
 
 
 @dataclass(frozen=True)
@@ -221,9 +220,7 @@ def show(found: dict[str, Any], folder: Path) -> None:
         table.add_column(head, overflow="fold")
     for number in found["front"]:
         table.add_row(*tuning_report.cells(rows[number]))
-    console = Console()
-    if not console.is_terminal:
-        console.width = REPORT_WIDTH
+    console = report_console()
     console.print(table)
     console.print(f"Quality: {found['quality']} on the validation rows. Memory: predicted for {card(CARD).name}.")
     console.print(f"All trials and the commands that train these anew: {folder / 'report.md'}", soft_wrap=True)

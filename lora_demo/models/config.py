@@ -198,6 +198,11 @@ class MGMConfig:
         return self.clip.grid**2
 
     @property
+    def most_positions(self) -> int:
+        """Of a row, its images expanded: where it is cut, else as far as the language model was made for."""
+        return self.splice.max_length or self.llm.max_position_embeddings
+
+    @property
     def window(self) -> int:
         """Side of the map window that one query attends to."""
         return self.aux.map_side // self.clip.grid
@@ -227,6 +232,11 @@ class TextConfig:
     def image_tokens(self) -> int:
         """None: there are no images."""
         return 0
+
+    @property
+    def most_positions(self) -> int:
+        """Of a row, its images expanded: where it is cut, else as far as the language model was made for."""
+        return self.splice.max_length or self.llm.max_position_embeddings
 
 
 def _part(kind: type, key: str, values: Any, name: str) -> Any:

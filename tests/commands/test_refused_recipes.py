@@ -11,9 +11,7 @@ from typer.testing import CliRunner
 
 from lora_demo.__main__ import app
 from lora_demo.models import shipped, weights
-from lora_demo.training.engine.order import Order
 from lora_demo.training.preparation import prepare
-from lora_demo.training.preparation.folder_data import Share
 from lora_demo.training.preparation.prepare import nano_set
 from tests.data import gemma_like
 
@@ -125,14 +123,6 @@ def test_an_answer_that_would_be_cut_away_is_found_before_the_weights(tmp_path, 
     file.write_text(json.dumps(items))
     said = refused("nano-lora", folder_data, tmp_path / "run")
     assert re.search(r"item 2 .*conversations: \d+ positions, 256 allowed; 0 of \d+ answer tokens remain", said)
-
-
-def test_only_the_rows_of_a_process_are_looked_at_closely():
-    shares = [set(Share(batch=4, steps=3, seed=0, rank=rank, processes=2)(100)) for rank in (0, 1)]
-    order = Order(100, 4, 0)
-    assert shares[0] | shares[1] == {row for step in range(3) for row in order.indices(step)}
-    assert not shares[0] & shares[1]
-    assert Share(batch=4, steps=2**30, seed=0, rank=0, processes=1)(6) == set(range(6))
 
 
 def test_a_data_file_that_is_not_there_is_named(tmp_path):

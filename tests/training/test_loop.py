@@ -11,13 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from lora_demo.data.items import DataError
 from lora_demo.training import loop, results
 from lora_demo.training.engine import checkpoint, metrics
-from lora_demo.training.engine.accelerated import open_accelerator
 from lora_demo.training.engine.checkpoint import BrokenCheckpoint
-from lora_demo.training.loop import Loop, TrainingStopped
-from lora_demo.training.preparation.prepare import apply_method, model_of, nano_set, sources_of
+from lora_demo.training.loop import TrainingStopped
+from lora_demo.training.preparation.prepare import model_of
 from lora_demo.training.recipes import recipe_files
 from lora_demo.training.recipes.recipe_files import RecipeError
 from lora_demo.training.run import run
@@ -285,17 +283,3 @@ def test_tensorboard_holds_what_the_lines_hold(tmp_path):
     shown = [(event.step, event.value) for event in events.Scalars("loss")]
     assert shown == [(step, pytest.approx(loss)) for step, loss, _ in curve(tmp_path / "run")]
     assert "evaluation/accuracy" in events.Tags()["scalars"]
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_what_spoils_during_the_run_is_named_without_the_loading_process(tmp_path, workers):
-    file = nano_set("train", "a", images=4, questions=1).export(tmp_path / "data")
-    data = f"data={{kind: folder, file: '{file}', images: '{file.parent / 'images'}'}}"
-    recipe = recipe_files.load("nano-lora", ["cache_features=false", data, "steps=2", "batch=4", f"workers={workers}"])
-    model = model_of(recipe.model, recipe.seed)
-    rows = sources_of(recipe, model)[0]
-    for picture in (file.parent / "images").iterdir():
-        picture.write_bytes(b"")
-    loop = Loop(recipe, apply_method(model, recipe), rows, None, tmp_path / "run", open_accelerator())
-    with pytest.raises(DataError, match=rf"^{file}: item \d \(id .*\), field image: .*the file is empty"):
-        loop.run()

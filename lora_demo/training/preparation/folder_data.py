@@ -83,15 +83,12 @@ def check_folder(
     text.require_fits(config.llm.vocab_size)
     if not Path(data.images).is_dir():
         raise DataError(f"data.images {data.images}: no such folder; name yours, e.g. --set data.images=FOLDER")
-    chosen: dict[str | None, Share | First] = {
-        data.evaluation_file: First(recipe.evaluation.rows),
-        data.file: Share(recipe.batch, recipe.steps, recipe.seed, rank, processes),
-    }
-    longest = config.splice.max_length or config.llm.max_position_embeddings
-    lengths = LengthLimit(text, config.image_tokens, longest)
-    for file, rows in chosen.items():
-        if file is not None:
-            _check_file(Path(file), Path(data.images), rows, lengths, say)
+    lengths = LengthLimit(text, config.image_tokens, config.most_positions)
+    own = Share(recipe.batch, recipe.steps, recipe.seed, rank, processes)
+    _check_file(Path(data.file), Path(data.images), own, lengths, say)
+    if data.evaluation_file is not None:
+        first = First(recipe.evaluation.rows)
+        _check_file(Path(data.evaluation_file), Path(data.images), first, lengths, say)
 
 
 def _check_file(

@@ -63,7 +63,7 @@ class SyntheticSource:
 
 def sizes(data: SyntheticData, config: MGMConfig | TextConfig) -> tuple[int, int]:
     """(words after bos and picture, supervised ones). Raises DataError for a length that cannot be."""
-    longest = config.splice.max_length or config.llm.max_position_embeddings
+    longest = config.most_positions
     fewest = config.image_tokens + FEWEST_TEXT
     if not fewest <= data.length <= longest:
         raise DataError(
